@@ -1,0 +1,4 @@
+/**
+ * A subscriber that fails on a schedule and counts what it got.
+ */
+export {};

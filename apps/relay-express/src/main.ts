@@ -1,0 +1,4 @@
+/**
+ * The relay wired to Express.
+ */
+export {};

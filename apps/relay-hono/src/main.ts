@@ -1,0 +1,4 @@
+/**
+ * The relay wired to Hono on Node.
+ */
+export {};

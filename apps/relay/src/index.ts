@@ -1,0 +1,4 @@
+/**
+ * The sample service, a webhook relay: its domain, written once, without a framework.
+ */
+export {};

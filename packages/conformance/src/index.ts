@@ -1,0 +1,4 @@
+/**
+ * The suites that every adapter, queue engine and runtime must pass.
+ */
+export {};

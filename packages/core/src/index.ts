@@ -1,0 +1,4 @@
+/**
+ * Queues, tasks, retries, breakers, deadlines and shutdown that keep their promises. No dependency, any runtime.
+ */
+export {};
