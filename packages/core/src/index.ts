@@ -1,4 +1,72 @@
 /**
  * Queues, tasks, retries, breakers, deadlines and shutdown that keep their promises. No dependency, any runtime.
  */
-export {};
+
+// vocabulary
+export type {
+  Component,
+  ComponentHealth,
+  DrainOptions,
+  DrainReport,
+  RequestCounts,
+  ShutdownPhase,
+  Stats,
+} from './component.ts';
+export type { AttemptContext, Awaitable, CallOptions, Work, WorkContext } from './signal/work-context.ts';
+export { Deadline } from './signal/deadline.ts';
+export { sleep } from './signal/sleep.ts';
+
+// queue
+
+// tasks
+
+// concurrency
+
+// batch
+
+// resources
+
+// resilience
+
+// policy
+
+// jobs
+
+// service
+
+// http
+
+// events
+export { subscribe, type EventListener, type HoldfastEvent } from './events/bus.ts';
+
+// errors
+export { CircuitOpenError, type CircuitState } from './errors/circuit-open-error.ts';
+export { HoldfastError, type HoldfastCode, type HoldfastErrorOptions } from './errors/holdfast-error.ts';
+export { HttpStatusError } from './errors/http-status-error.ts';
+export { isHoldfastError, type HoldfastErrors } from './errors/is-holdfast-error.ts';
+export {
+  EngineUnavailableError,
+  EnqueueTimeoutError,
+  LeaseLostError,
+  PayloadInvalidError,
+  PayloadTooLargeError,
+  UnsafeEngineError,
+  UnsupportedError,
+} from './errors/job-errors.ts';
+export {
+  DisconnectedError,
+  ShuttingDownError,
+  SiblingFailedError,
+  TaskGroupClosedError,
+  WorkerCrashedError,
+} from './errors/lifecycle-errors.ts';
+export {
+  BulkheadFullError,
+  OverloadedError,
+  PoolFullError,
+  RateLimitedError,
+  TaskLimitError,
+} from './errors/limit-errors.ts';
+export { QueueClosedError, QueueFullError } from './errors/queue-errors.ts';
+export { NoRetryError, RetryLaterError } from './errors/retry-errors.ts';
+export { TimeoutError, type TimeoutKind } from './errors/timeout-error.ts';

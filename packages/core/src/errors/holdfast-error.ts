@@ -1,0 +1,62 @@
+/**
+ * The one base class of everything Holdfast rejects with. Match errors by `code` (see `isHoldfastError`), never by message
+ * and never by `instanceof` alone: two copies of the package may be loaded in one process.
+ */
+
+/** Every code a Holdfast error can carry. */
+export type HoldfastCode =
+  | 'BULKHEAD_FULL'
+  | 'CIRCUIT_OPEN'
+  | 'DISCONNECTED'
+  | 'ENGINE_UNAVAILABLE'
+  | 'ENQUEUE_TIMEOUT'
+  | 'GROUP_CLOSED'
+  | 'HTTP_STATUS'
+  | 'LEASE_LOST'
+  | 'NO_RETRY'
+  | 'OVERLOADED'
+  | 'PAYLOAD_INVALID'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'POOL_FULL'
+  | 'QUEUE_CLOSED'
+  | 'QUEUE_FULL'
+  | 'RATE_LIMITED'
+  | 'RETRY_LATER'
+  | 'SHUTTING_DOWN'
+  | 'SIBLING_FAILED'
+  | 'TASK_LIMIT'
+  | 'TIMEOUT'
+  | 'UNSAFE_ENGINE'
+  | 'UNSUPPORTED'
+  | 'WORKER_CRASHED';
+
+/** Marks Holdfast errors across copies of the package. */
+export const HOLDFAST_ERROR: unique symbol = Symbol.for('holdfast.error');
+
+/** What every Holdfast error may be given beside its message. */
+export interface HoldfastErrorOptions {
+  /** What led to this error. */
+  readonly cause?: unknown;
+  /** Whether trying again can help. @default true */
+  readonly retryable?: boolean | undefined;
+  /** How long to wait before trying again, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Base of all Holdfast errors: a stable `code`, and what a caller may do next. */
+export abstract class HoldfastError extends Error {
+  /** Stable identifier of the situation. */
+  abstract readonly code: HoldfastCode;
+  /** Brand by which `isHoldfastError` knows errors of another copy of this package. */
+  readonly [HOLDFAST_ERROR]: true = true;
+  /** `false` where trying again cannot help; `retry` respects it. */
+  readonly retryable: boolean;
+  /** How long to wait before trying again, in milliseconds, where that is known. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: HoldfastErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.retryable = options.retryable ?? true;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}

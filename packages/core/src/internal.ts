@@ -1,0 +1,30 @@
+/**
+ * The floor that sibling packages build on: the door, execution records, abort links, option checks. Not public: it may change
+ * in any release, and nothing outside `@holdfast/*` should import it.
+ */
+export { ADOPT, type Adoptable, type Door } from './component.ts';
+export { isRefusal } from './errors/is-holdfast-error.ts';
+export { emit, observed } from './events/bus.ts';
+export {
+  MAX_TIMER_MS,
+  checkBetween,
+  checkBoolean,
+  checkDelayMs,
+  checkFunction,
+  checkInteger,
+  checkName,
+  checkOneOf,
+  checkOptionalFunction,
+  checkOptions,
+  checkRate,
+  checkTimeoutMs,
+  invalidType,
+  outOfRange,
+} from './options/checks.ts';
+export { captureContext, notify, now, reportError, type RunInContext } from './runtime.ts';
+export { linkAbort, unlinkAbort, type AbortListener } from './signal/abort-links.ts';
+export { call, type CallLimits } from './signal/call.ts';
+export { earliest } from './signal/deadline.ts';
+export { EXECUTION, Execution, executionOf } from './signal/execution.ts';
+export { LazyAbort } from './signal/lazy-abort.ts';
+export { checkCallOptions, createContext, extendContext, type SignalSource } from './signal/work-context.ts';

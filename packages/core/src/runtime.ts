@@ -1,0 +1,62 @@
+/**
+ * The only file of core that knows which runtime it is on. It looks for AsyncLocalStorage and does without where there is none.
+ * Clocks and timers are read from the globals at call time, so that fake timers work.
+ */
+
+/** Runs a function in the context it was made in. */
+export type RunInContext = <T>(fn: () => T) => T;
+
+interface Storage<T> {
+  getStore(): T | undefined;
+  run<R>(store: T, fn: () => R): R;
+}
+
+interface AsyncHooks {
+  AsyncLocalStorage: new <T>() => Storage<T>;
+  AsyncResource: new (type: string) => { runInAsyncScope<R>(fn: () => R): R };
+}
+
+interface Globals {
+  process?: { getBuiltinModule?(id: string): AsyncHooks | undefined };
+  reportError?: (error: unknown) => void;
+}
+
+const globals = globalThis as Globals;
+const hooks: AsyncHooks | undefined = globals.process?.getBuiltinModule?.('node:async_hooks');
+
+const inPlace: RunInContext = (fn) => fn();
+
+/** Remembers the caller's asynchronous context, for a callback that is stored and run later by somebody else. */
+export function captureContext(): RunInContext {
+  if (hooks === undefined) return inPlace;
+  const resource = new hooks.AsyncResource('holdfast');
+  return (fn) => resource.runInAsyncScope(fn);
+}
+
+/** A value that follows a call through everything it awaits; `undefined` where the runtime has no such thing. */
+export function createStorage<T>(): Storage<T> | undefined {
+  return hooks === undefined ? undefined : new hooks.AsyncLocalStorage<T>();
+}
+
+/** Milliseconds on a clock that never steps; only differences mean something. */
+export function now(): number {
+  return performance.now();
+}
+
+/** Where errors of observers go: they never steer the work they observe. */
+export function reportError(error: unknown): void {
+  if (typeof globals.reportError === 'function') globals.reportError(error);
+  else console.error(error);
+}
+
+/** Calls an observer; what it throws or rejects with is reported, and nothing else happens. */
+export function notify<A extends readonly unknown[]>(observer: (...args: A) => unknown, ...args: A): void {
+  try {
+    const returned = observer(...args);
+    if (typeof returned === 'object' && returned !== null && 'then' in returned) {
+      Promise.resolve(returned).catch(reportError);
+    }
+  } catch (error) {
+    reportError(error);
+  }
+}

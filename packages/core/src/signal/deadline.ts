@@ -1,0 +1,42 @@
+/** A moment after which an answer is of no use. It is relative and monotonic, so clocks that differ or step do not matter. */
+import { checkDelayMs } from '../options/checks.ts';
+import { now } from '../runtime.ts';
+
+/** A moment on the monotonic clock; the time-out that counts is the smaller of a call's own and what remains here. */
+export class Deadline {
+  readonly #at: number;
+
+  private constructor(at: number) {
+    this.#at = at;
+  }
+
+  /**
+   * A deadline `timeoutMs` milliseconds from now; 0 has passed already, `Infinity` never passes.
+   *
+   * @throws TypeError, RangeError on anything but a number from 0 up.
+   */
+  static after(timeoutMs: number): Deadline {
+    return new Deadline(now() + checkDelayMs('timeoutMs', timeoutMs, true));
+  }
+
+  /** Milliseconds left; 0 once passed. */
+  get remainingMs(): number {
+    return Math.max(0, this.#at - now());
+  }
+
+  /** Whether it has passed. */
+  get expired(): boolean {
+    return this.#at <= now();
+  }
+
+  /** Prints as what remains. */
+  toJSON(): { remainingMs: number } {
+    return { remainingMs: this.remainingMs };
+  }
+}
+
+/** The one that comes first; `undefined` where there is none. */
+export function earliest(a: Deadline | undefined, b: Deadline | undefined): Deadline | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.remainingMs <= b.remainingMs ? a : b;
+}

@@ -1,0 +1,93 @@
+/**
+ * What work is given and what calls accept: the caller's signal and deadline. A context is itself a valid options object, also
+ * spread (`{ ...ctx, maxWaitMs: 250 }`), so `signal` on it is an own, enumerable getter that makes its controller when first read.
+ */
+import { checkOptions, invalidType } from '../options/checks.ts';
+import type { Deadline } from './deadline.ts';
+import { EXECUTION, type Execution } from './execution.ts';
+
+/** A value, or a promise of it. */
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/** A function that is given a context and may be asynchronous. */
+export type Work<T, C = WorkContext> = (ctx: C) => Awaitable<T>;
+
+/** What every call that waits accepts. */
+export interface CallOptions {
+  /** Aborts the call: it rejects at once with `signal.reason` itself. */
+  readonly signal?: AbortSignal | undefined;
+  /** The call rejects with a TimeoutError of kind `deadline` once it has passed. */
+  readonly deadline?: Deadline | undefined;
+}
+
+/** What work receives; pass it on as the options of whatever the work calls. */
+export interface WorkContext {
+  /** Aborts when the work should stop; its reason says why. */
+  readonly signal: AbortSignal;
+  /** When the caller stops waiting; `undefined` where nobody set a limit. */
+  readonly deadline: Deadline | undefined;
+}
+
+/** The context of work that may be started more than once. */
+export interface AttemptContext extends WorkContext {
+  /** Which start this is, counted from 1. */
+  readonly attempt: number;
+}
+
+/** Something that has a signal, and may make it only when asked. */
+export interface SignalSource {
+  readonly signal: AbortSignal;
+}
+
+/** A source for work that nobody can abort: its signal exists for those who want to pass one on. */
+class NeverAborts implements SignalSource {
+  #controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+}
+
+/** Makes a context whose `signal` is read from `source` on demand. */
+export function createContext(
+  source: SignalSource | undefined,
+  deadline: Deadline | undefined,
+  execution: Execution | undefined,
+): WorkContext {
+  const signals = source ?? new NeverAborts();
+  const context = {
+    get signal(): AbortSignal {
+      return signals.signal;
+    },
+    deadline,
+    [EXECUTION]: execution,
+  };
+  return context;
+}
+
+/** Adds members to a context without reading its signal. */
+export function extendContext<C extends WorkContext, E extends object>(context: C, extra: E): C & E {
+  return Object.assign(context, extra);
+}
+
+/** Checks the options every call shares. */
+export function checkCallOptions(options: CallOptions): void {
+  checkOptions('options', options);
+  const { signal, deadline } = options;
+  if (
+    signal !== undefined &&
+    (typeof signal !== 'object' ||
+      signal === null ||
+      typeof signal.addEventListener !== 'function' ||
+      typeof signal.throwIfAborted !== 'function')
+  ) {
+    throw invalidType('signal', 'an AbortSignal', signal);
+  }
+  if (
+    deadline !== undefined &&
+    (typeof deadline !== 'object' || deadline === null || typeof deadline.remainingMs !== 'number')
+  ) {
+    throw invalidType('deadline', 'a Deadline', deadline);
+  }
+}
