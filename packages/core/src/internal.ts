@@ -28,3 +28,4 @@ export { earliest } from './signal/deadline.ts';
 export { EXECUTION, Execution, executionOf } from './signal/execution.ts';
 export { LazyAbort } from './signal/lazy-abort.ts';
 export { checkCallOptions, createContext, extendContext, type SignalSource } from './signal/work-context.ts';
+export { DEADLINE_HEADER, REQUEST_ID_HEADER, inboundScope, type InboundScope } from './http/inbound.ts';
