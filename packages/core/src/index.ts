@@ -15,6 +15,7 @@ export type {
 export type { AttemptContext, Awaitable, CallOptions, Work, WorkContext } from './signal/work-context.ts';
 export { Deadline } from './signal/deadline.ts';
 export { sleep } from './signal/sleep.ts';
+export type { WaitOptions } from './signal/wait-line.ts';
 
 // queue
 

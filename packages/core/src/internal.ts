@@ -26,6 +26,8 @@ export { linkAbort, unlinkAbort, type AbortListener } from './signal/abort-links
 export { call, type CallLimits } from './signal/call.ts';
 export { earliest } from './signal/deadline.ts';
 export { EXECUTION, Execution, executionOf } from './signal/execution.ts';
+export { IdleLine, type CountLeft } from './signal/idle-line.ts';
 export { LazyAbort } from './signal/lazy-abort.ts';
+export { WaitLine, Waiter, checkWaitOptions } from './signal/wait-line.ts';
 export { checkCallOptions, createContext, extendContext, type SignalSource } from './signal/work-context.ts';
 export { DEADLINE_HEADER, REQUEST_ID_HEADER, inboundScope, type InboundScope } from './http/inbound.ts';

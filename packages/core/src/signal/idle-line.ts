@@ -1,0 +1,70 @@
+/** Those who drain: they wait until something is empty and idle, and get a report either way. Waiting closes nothing. */
+import type { DrainOptions, DrainReport } from '../component.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import { checkDelayMs } from '../options/checks.ts';
+import { WaitLine, Waiter } from './wait-line.ts';
+import { checkCallOptions } from './work-context.ts';
+
+const DRAINED: DrainReport = { drained: true, left: 0, leaked: [] };
+
+/** What is drained says how much of its work is left. */
+export type CountLeft = () => number;
+
+/** The drains that wait on one component. */
+export class IdleLine {
+  readonly #line: WaitLine<Drainer> = new WaitLine<Drainer>();
+  readonly #left: CountLeft;
+
+  /** `left` counts what is not finished; 0 means idle. */
+  constructor(left: CountLeft) {
+    this.#left = left;
+  }
+
+  /**
+   * Resolves when nothing is left, or after `timeoutMs` with what is. An abort rejects with its reason.
+   *
+   * @throws TypeError, RangeError, TimeoutError of kind `deadline` (as rejections).
+   */
+  async drain(options: DrainOptions = {}): Promise<DrainReport> {
+    checkCallOptions(options);
+    const { signal, deadline, timeoutMs = Infinity } = options;
+    checkDelayMs('timeoutMs', timeoutMs, true);
+    signal?.throwIfAborted();
+    if (this.#left() === 0) return DRAINED;
+    if (deadline?.expired) throw new TimeoutError('Draining', 'deadline', 0);
+    return new Promise((resolve, reject) => {
+      this.#line.join(new Drainer(resolve, reject, this.#left), options, timeoutMs);
+    });
+  }
+
+  /** Lets everybody go if nothing is left; to be called whenever something finished. */
+  settle(): void {
+    if (this.#line.size === 0 || this.#left() > 0) return;
+    for (let waiter = this.#line.shift(); waiter !== undefined; waiter = this.#line.shift()) waiter.done();
+  }
+}
+
+class Drainer extends Waiter {
+  readonly #resolve: (report: DrainReport) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #left: CountLeft;
+
+  constructor(resolve: (report: DrainReport) => void, reject: (error: unknown) => void, left: CountLeft) {
+    super();
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#left = left;
+  }
+
+  done(): void {
+    this.#resolve(DRAINED);
+  }
+
+  giveUp(error: unknown): void {
+    this.#reject(error);
+  }
+
+  late(): void {
+    this.#resolve({ drained: false, left: this.#left(), leaked: [] });
+  }
+}
