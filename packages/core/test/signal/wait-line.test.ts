@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { WaitLine, Waiter } from '../../src/signal/wait-line.ts';
 
 class Named extends Waiter {
