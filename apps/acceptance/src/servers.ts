@@ -1,0 +1,22 @@
+/** The four servers that must behave identically, each as the file that plain `node` starts and the environment it needs. */
+import { fileURLToPath } from 'node:url';
+
+/** One wiring of the relay. */
+export interface RelayServer {
+  readonly name: string;
+  readonly main: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** The built main file of an app. */
+export function mainFile(app: string): string {
+  return fileURLToPath(new URL(`../../${app}/dist/main.js`, import.meta.url));
+}
+
+/** Every server under test. */
+export const servers: readonly RelayServer[] = [
+  { name: 'Express', main: mainFile('relay-express'), env: {} },
+  { name: 'Hono', main: mainFile('relay-hono'), env: {} },
+  { name: 'NestJS on Express', main: mainFile('relay-nestjs'), env: { RELAY_PLATFORM: 'express' } },
+  { name: 'NestJS on Fastify', main: mainFile('relay-nestjs'), env: { RELAY_PLATFORM: 'fastify' } },
+];
