@@ -20,6 +20,15 @@ export type { WaitOptions } from './signal/wait-line.ts';
 // queue
 
 // tasks
+export type { SpawnOptions, TaskHandle, TaskState } from './tasks/task-handle.ts';
+export {
+  TaskManager,
+  type TaskErrorHandler,
+  type TaskManagerOptions,
+  type TaskOptions,
+  type TasksReport,
+  type WaitAllOptions,
+} from './tasks/task-manager.ts';
 
 // concurrency
 

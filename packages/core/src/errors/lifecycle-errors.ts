@@ -7,7 +7,7 @@ export class ShuttingDownError extends HoldfastError {
   override readonly code = 'SHUTTING_DOWN';
 
   constructor(service: string, options: { readonly retryAfterMs?: number | undefined } = {}) {
-    super(`Service "${service}" is shutting down`, { retryable: false, ...options });
+    super(`"${service}" is shutting down`, { retryable: false, ...options });
   }
 }
 
