@@ -49,21 +49,38 @@ class NeverAborts implements SignalSource {
   }
 }
 
+const SOURCE: unique symbol = Symbol('holdfast.source');
+
+/** One getter for all contexts: a literal with its own would make a function and an object shape per context, four times as slow. */
+class LazyContext implements WorkContext {
+  static readonly #signal: PropertyDescriptor = {
+    enumerable: true,
+    configurable: true,
+    get(this: LazyContext): AbortSignal {
+      return this[SOURCE].signal;
+    },
+  };
+  declare readonly signal: AbortSignal;
+  /** Not a private field: the getter must also work through a proxy or a derived object. */
+  readonly [SOURCE]: SignalSource;
+  readonly deadline: Deadline | undefined;
+  readonly [EXECUTION]: Execution | undefined;
+
+  constructor(source: SignalSource, deadline: Deadline | undefined, execution: Execution | undefined) {
+    this[SOURCE] = source;
+    Object.defineProperty(this, 'signal', LazyContext.#signal);
+    this.deadline = deadline;
+    this[EXECUTION] = execution;
+  }
+}
+
 /** Makes a context whose `signal` is read from `source` on demand. */
 export function createContext(
   source: SignalSource | undefined,
   deadline: Deadline | undefined,
   execution: Execution | undefined,
 ): WorkContext {
-  const signals = source ?? new NeverAborts();
-  const context = {
-    get signal(): AbortSignal {
-      return signals.signal;
-    },
-    deadline,
-    [EXECUTION]: execution,
-  };
-  return context;
+  return new LazyContext(source ?? new NeverAborts(), deadline, execution);
 }
 
 /** Adds members to a context without reading its signal. */
