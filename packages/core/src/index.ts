@@ -31,6 +31,8 @@ export {
 } from './tasks/task-manager.ts';
 
 // concurrency
+export { Bulkhead, type BulkheadOptions } from './concurrency/bulkhead.ts';
+export { Semaphore, type SemaphoreOptions } from './concurrency/semaphore.ts';
 
 // batch
 

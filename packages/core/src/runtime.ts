@@ -6,6 +6,12 @@
 /** Runs a function in the context it was made in. */
 export type RunInContext = <T>(fn: () => T) => T;
 
+/** An asynchronous context that was taken hold of; the cheap form, for those who keep one for each waiter. */
+export interface ContextSnapshot {
+  /** Calls `fn` in the context this snapshot was taken in. */
+  runInAsyncScope<A extends readonly unknown[], R>(fn: (...args: A) => R, self: undefined, ...args: A): R;
+}
+
 interface Storage<T> {
   getStore(): T | undefined;
   run<R>(store: T, fn: () => R): R;
@@ -13,7 +19,7 @@ interface Storage<T> {
 
 interface AsyncHooks {
   AsyncLocalStorage: new <T>() => Storage<T>;
-  AsyncResource: new (type: string) => { runInAsyncScope<R>(fn: () => R): R };
+  AsyncResource: new (type: string) => ContextSnapshot;
 }
 
 interface Globals {
@@ -24,13 +30,17 @@ interface Globals {
 const globals = globalThis as Globals;
 const hooks: AsyncHooks | undefined = globals.process?.getBuiltinModule?.('node:async_hooks');
 
-const inPlace: RunInContext = (fn) => fn();
+const inPlace: ContextSnapshot = { runInAsyncScope: (fn, _self, ...args) => fn(...args) };
+
+/** Takes hold of the caller's asynchronous context. */
+export function snapshotContext(): ContextSnapshot {
+  return hooks === undefined ? inPlace : new hooks.AsyncResource('holdfast');
+}
 
 /** Remembers the caller's asynchronous context, for a callback that is stored and run later by somebody else. */
 export function captureContext(): RunInContext {
-  if (hooks === undefined) return inPlace;
-  const resource = new hooks.AsyncResource('holdfast');
-  return (fn) => resource.runInAsyncScope(fn);
+  const snapshot = snapshotContext();
+  return (fn) => snapshot.runInAsyncScope(fn, undefined);
 }
 
 /** A value that follows a call through everything it awaits; `undefined` where the runtime has no such thing. */
