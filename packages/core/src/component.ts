@@ -59,6 +59,8 @@ export interface Component {
   overload?(): OverloadedError | undefined;
   /** For servers: what became of requests during the shutdown. */
   requests?(): RequestCounts;
+  /** For queues: how many accepted items were given up undelivered, for good. Any makes the outcome of a shutdown `failed`. */
+  lost?(): number;
   /** Releases everything for good. */
   [Symbol.asyncDispose]?(): PromiseLike<void>;
 }

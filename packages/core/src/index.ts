@@ -45,10 +45,25 @@ export { Semaphore, type SemaphoreOptions } from './concurrency/semaphore.ts';
 // jobs
 
 // service
+export type { BackgroundOptions } from './service/background.ts';
+export type { HealthReport, ServiceState } from './service/health-report.ts';
+export type { HookReport, ShutdownContext, ShutdownHookOptions } from './service/hooks.ts';
+export type { ShutdownPreset } from './service/phases.ts';
+export type { ShutdownOutcome, ShutdownReport } from './service/report.ts';
+export {
+  currentScope,
+  type OpenScopeOptions,
+  type RequestScope,
+  type ScopeHandle,
+} from './service/request-scope.ts';
+export { Service, type ServiceOptions, type ShutdownOptions } from './service/service.ts';
 
 // http
+export { healthHandler } from './http/health.ts';
+export { toProblem, type Problem, type ProblemAnswer } from './http/problem.ts';
 
 // events
+export { logEvents, type Logger } from './events/log-events.ts';
 export { subscribe, type EventListener, type HoldfastEvent } from './events/bus.ts';
 
 // errors

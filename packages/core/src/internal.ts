@@ -31,3 +31,5 @@ export { LazyAbort } from './signal/lazy-abort.ts';
 export { WaitLine, Waiter, checkWaitOptions } from './signal/wait-line.ts';
 export { checkCallOptions, createContext, extendContext, type SignalSource } from './signal/work-context.ts';
 export { DEADLINE_HEADER, REQUEST_ID_HEADER, inboundScope, type InboundScope } from './http/inbound.ts';
+export { CONTROL, controlOf, type Controllable, type ServiceControl } from './service/control.ts';
+export type { ShutdownTrigger } from './service/shutdown.ts';

@@ -21,7 +21,8 @@ export class IdleLine {
   }
 
   /**
-   * Resolves when nothing is left, or after `timeoutMs` with what is. An abort rejects with its reason.
+   * Resolves when nothing is left, or after `timeoutMs` with what is; 0 counts at once, without a timer. An abort rejects with
+   * its reason.
    *
    * @throws TypeError, RangeError, TimeoutError of kind `deadline` (as rejections).
    */
@@ -30,7 +31,9 @@ export class IdleLine {
     const { signal, deadline, timeoutMs = Infinity } = options;
     checkDelayMs('timeoutMs', timeoutMs, true);
     signal?.throwIfAborted();
-    if (this.#left() === 0) return DRAINED;
+    const left = this.#left();
+    if (left === 0) return DRAINED;
+    if (timeoutMs === 0) return { drained: false, left, leaked: [] };
     if (deadline?.expired) throw new TimeoutError('Draining', 'deadline', 0);
     return new Promise((resolve, reject) => {
       this.#line.join(new Drainer(resolve, reject, this.#left), options, timeoutMs);

@@ -1,0 +1,137 @@
+/**
+ * Events as log lines: what an operator wants to read in the order it happened, one line an event, the error behind it where
+ * there is one. What no line is written for is logged at level debug with its data.
+ */
+import { checkFunction, checkOptions } from '../options/checks.ts';
+import { subscribe, type HoldfastEvent } from './bus.ts';
+
+/** Where the lines go; `console` is one. */
+export type Logger = Pick<Console, 'debug' | 'info' | 'warn' | 'error'>;
+
+type Level = keyof Logger;
+type Data = HoldfastEvent['data'];
+
+interface Line {
+  readonly level: Level;
+  readonly text: (data: Data) => string;
+}
+
+/**
+ * Logs every event of the process until the returned handle is disposed.
+ *
+ * @throws TypeError where a method of the logger is missing.
+ *
+ * @example
+ * logEvents(console);
+ */
+export function logEvents(logger: Logger): Disposable {
+  checkOptions('logger', logger);
+  for (const level of ['debug', 'info', 'warn', 'error'] as const)
+    checkFunction(`logger.${level}`, logger[level]);
+  return subscribe(({ type, name, data }) => {
+    const line = LINES[type];
+    if (line === undefined) return logger.debug(`[${name}] ${type}`, data);
+    const text = `[${name}] ${line.text(data)}`;
+    if (data['error'] === undefined) logger[line.level](text);
+    else logger[line.level](text, data['error']);
+  });
+}
+
+const LINES: Readonly<Record<string, Line>> = {
+  'queue.item-started': debug((d) => `item started, waited ${ms(d['queueDelayMs'])}`),
+  'queue.item-done': debug((d) => `item done in ${ms(d['durationMs'])}`),
+  'queue.item-failed': error(() => 'item failed'),
+  'queue.producer-failed': error((d) => `producer failed, goes on in ${seconds(d['delayMs'])}`),
+  'queue.dropped': warn((d) => `${show(d['count'])} dropped (${show(d['why'])})`),
+  'queue.loop-stopped': error(() => 'loop stopped by an error'),
+  'task.started': debug((d) => `task ${task(d)} started`),
+  'task.completed': debug((d) => `task ${task(d)} completed in ${ms(d['durationMs'])}`),
+  'task.failed': error((d) => `task ${task(d)} failed`),
+  'task.cancelled': debug((d) => `task ${task(d)} cancelled`),
+  'tasks.waited': info(
+    (d) =>
+      `${show(d['completed'])} tasks completed, ${show(d['failed'])} failed, ${notCompleted(d)} did not complete`,
+  ),
+  'retry.scheduled': warn(
+    (d) => `attempt ${show(d['attempt'])}/${starts(d)} failed, retrying in ${seconds(d['delayMs'])}`,
+  ),
+  'retry.gave-up': error((d) => `gave up after ${show(d['attempts'])} attempts (${show(d['reason'])})`),
+  'circuit.opened': warn((d) => `circuit opened (${show(d['reason'])})`),
+  'circuit.half-opened': info(() => 'circuit half-open, trying again'),
+  'circuit.closed': info(() => 'circuit closed'),
+  'circuit.isolated': warn(() => 'circuit isolated'),
+  'circuit.rejected': debug((d) => `call rejected, circuit ${show(d['state'])}`),
+  'bulkhead.rejected': debug(
+    (d) => `call rejected, ${show(d['limit'])} running and ${show(d['queued'])} waiting`,
+  ),
+  'batch.done': info(
+    (d) =>
+      `${show(d['processed'])} processed, ${show(d['errors'])} errors, ${show(d['cancelled'])} cancelled`,
+  ),
+  'call.abandoned': warn(() => 'gave up on a call that still runs'),
+  'job.enqueued': debug((d) => `job ${show(d['id'])} enqueued`),
+  'job.started': debug(
+    (d) => `job ${show(d['id'])} attempt ${show(d['attempt'])} started, waited ${ms(d['queueDelayMs'])}`,
+  ),
+  'job.done': debug((d) => `job ${show(d['id'])} done`),
+  'job.retried': warn(
+    (d) => `job ${show(d['id'])} attempt ${show(d['attempt'])} failed, retrying in ${seconds(d['delayMs'])}`,
+  ),
+  'job.released': info((d) => `job ${show(d['id'])} put back for ${seconds(d['delayMs'])}, nothing was sent`),
+  'job.dead': error((d) => `job ${show(d['id'])} is dead after ${show(d['attempts'])} attempts`),
+  'service.started': info(() => 'started'),
+  'service.shutdown': info((d) => `shutting down: ${show(d['cause'])}`),
+  'service.phase': info((d) => `shutdown phase ${show(d['phase'])}`),
+  'service.hook-failed': error((d) => `shutdown hook ${show(d['hook'])} failed`),
+  'service.report': info((d) => `shutdown ${show(d['outcome'])} in ${ms(d['durationMs'])}${leaked(d)}`),
+};
+
+function debug(text: Line['text']): Line {
+  return { level: 'debug', text };
+}
+
+function info(text: Line['text']): Line {
+  return { level: 'info', text };
+}
+
+function warn(text: Line['text']): Line {
+  return { level: 'warn', text };
+}
+
+function error(text: Line['text']): Line {
+  return { level: 'error', text };
+}
+
+function show(value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+}
+
+function ms(value: unknown): string {
+  return `${Math.round(Number(value))} ms`;
+}
+
+function seconds(value: unknown): string {
+  return `${(Number(value) / 1_000).toFixed(1)} s`;
+}
+
+function task(data: Data): string {
+  return `"${show(data['task'])}" #${show(data['id'])}`;
+}
+
+/** How many starts a retry may make: one more than it has retries. */
+function starts(data: Data): string {
+  return String(Number(data['maxRetries']) + 1);
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function notCompleted(data: Data): number {
+  return Number(data['cancelled']) + listOf(data['leaked']).length;
+}
+
+function leaked(data: Data): string {
+  const names = listOf(data['leaked']);
+  return names.length === 0 ? '' : `, still running: ${names.join(', ')}`;
+}

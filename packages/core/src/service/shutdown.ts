@@ -1,0 +1,309 @@
+/**
+ * One shutdown, from its trigger to its report: lame duck, intake, drain, cancel, close, flush. It always ends within its budget,
+ * whatever hangs; every hook is in the report once; the flush is never jumped over. Phases that are jumped over still begin: their
+ * signals abort, servers stop accepting and work is cancelled, only nobody waits.
+ */
+import type { DrainReport, RequestCounts, ShutdownPhase } from '../component.ts';
+import { ShuttingDownError } from '../errors/lifecycle-errors.ts';
+import { emit, observed } from '../events/bus.ts';
+import { reportError } from '../runtime.ts';
+import { sleep } from '../signal/sleep.ts';
+import type { Awaitable } from '../signal/work-context.ts';
+import type { TaskManager, TasksReport } from '../tasks/task-manager.ts';
+import { runInReverse } from './dependencies.ts';
+import type { ServiceDoor } from './door.ts';
+import { Hook, runHook } from './hooks.ts';
+import { attempt, type Complain, type Owned } from './owned.ts';
+import { PhaseRun } from './phase-run.ts';
+import { PHASES, type PhasePlan } from './phases.ts';
+import type { Registry } from './registry.ts';
+import { Findings, type ShutdownReport } from './report.ts';
+import type { Scopes } from './scopes.ts';
+import type { StartRun } from './start-run.ts';
+
+/** What a shutdown works on. */
+export interface ShutdownParts {
+  readonly service: object;
+  readonly name: string;
+  readonly plan: PhasePlan;
+  readonly registry: Registry;
+  readonly door: ServiceDoor;
+  readonly scopes: Scopes;
+  readonly tasks: TaskManager;
+  /** The start, while it goes on. */
+  readonly starting: StartRun | undefined;
+  readonly onReport: ((report: ShutdownReport) => Awaitable<void>) | undefined;
+  /** Told when a phase begins, and when all is over. */
+  entered(phase: ShutdownPhase | 'stopped'): void;
+}
+
+/** What started a shutdown. */
+export interface ShutdownTrigger {
+  readonly cause: string;
+  /** The lame duck where the options set none: for how long others may still send work here. @default 'none' */
+  readonly lameDuck?: 'none' | 'late-balancer' | undefined;
+  /** The error that leaves no choice: no lame duck, and the outcome is `failed`. */
+  readonly fatal?: { readonly name: string; readonly error: unknown } | undefined;
+}
+
+const INTAKE = PHASES.indexOf('intake');
+const CANCEL = PHASES.indexOf('cancel');
+const FLUSH = PHASES.indexOf('flush');
+
+/** A shutdown in progress. */
+export class Shutdown {
+  readonly #parts: ShutdownParts;
+  readonly #trigger: ShutdownTrigger;
+  readonly #findings: Findings;
+  readonly #tasksBefore: Readonly<Record<string, unknown>>;
+  readonly #complain: Complain = (name, error) => this.#findings.error(name, error);
+  /** Phases before this one are jumped over. */
+  #target = 0;
+  #current = -1;
+  #run: PhaseRun | undefined;
+  #carryMs = 0;
+  #fatalErrors = 0;
+  #settle: ((report: ShutdownReport) => void) | undefined;
+  /** What it comes to; never rejects. */
+  readonly report: Promise<ShutdownReport> = new Promise((resolve) => {
+    this.#settle = resolve;
+  });
+
+  constructor(parts: ShutdownParts, trigger: ShutdownTrigger) {
+    this.#parts = parts;
+    this.#trigger = trigger;
+    this.#findings = new Findings(parts.name);
+    this.#tasksBefore = parts.tasks.stats();
+    if (trigger.fatal !== undefined) {
+      this.#fatalErrors = 1;
+      this.#findings.error(trigger.fatal.name, trigger.fatal.error);
+    }
+  }
+
+  /** Goes through all phases. */
+  async run(): Promise<void> {
+    const { name, door, starting } = this.#parts;
+    if (observed()) emit('service.shutdown', name, { cause: this.#trigger.cause });
+    starting?.abort(door.reason);
+    for (const phase of PHASES) {
+      this.#current += 1;
+      door.begin(phase);
+      this.#parts.entered(phase);
+      this.#begin(phase);
+      if (this.#current >= this.#target) await this.#wait(phase);
+      else this.#skipHooks(phase);
+    }
+    const report = this.#findings.report(this.#trigger.cause, this.#finalCounts());
+    this.#current += 1;
+    this.#parts.entered('stopped');
+    if (observed()) emit('service.report', name, { ...report });
+    await this.#publish(report);
+    this.#settle?.(report);
+  }
+
+  /** Waits for nothing more, and cancels. */
+  escalate(): void {
+    if (this.#current < CANCEL) this.#jump(CANCEL);
+  }
+
+  /** Goes straight to a short flush. */
+  force(): void {
+    this.#findings.forced = true;
+    this.#jump(FLUSH);
+  }
+
+  /** Records an error that leaves no choice: the first one cancels, the next one goes straight to the flush. */
+  fatal(name: string, error: unknown): void {
+    this.#fatalErrors += 1;
+    this.#findings.error(name, error);
+    this.#jump(this.#fatalErrors === 1 ? CANCEL : FLUSH);
+  }
+
+  /**
+   * Takes in what was registered while the shutdown goes on.
+   *
+   * @throws ShuttingDownError where its phase is over.
+   */
+  late(entry: Hook | Owned): void {
+    const phase = PHASES.indexOf(entry.settings.phase);
+    const run = this.#run;
+    const running = run !== undefined && run.phase === PHASES[this.#current];
+    if (phase < this.#current || (phase === this.#current && running && run.over))
+      throw new ShuttingDownError(this.#parts.name);
+    if (!(entry instanceof Hook)) {
+      if (this.#current >= INTAKE && !entry.adopted) entry.close(this.#complain);
+      if (this.#current >= CANCEL && !entry.idle) entry.cancel(this.#parts.door.reason, this.#complain);
+    }
+    if (phase === this.#current && running) run.add(this.#runStep(entry, run));
+  }
+
+  #jump(target: number): void {
+    this.#target = Math.max(this.#target, target);
+    if (this.#current < target) this.#run?.end(this.#parts.door.reason);
+    else if (this.#findings.forced) this.#run?.shorten(this.#parts.plan.reserveMs);
+  }
+
+  /** What a phase does at once, whether anybody waits for it or not. */
+  #begin(phase: ShutdownPhase): void {
+    if (observed()) emit('service.phase', this.#parts.name, { phase });
+    const { registry, scopes, door } = this.#parts;
+    const lastFirst = registry.owned.toReversed();
+    if (phase === 'intake') {
+      scopes.count();
+      for (const owned of lastFirst) if (!owned.adopted) owned.close(this.#complain);
+    } else if (phase === 'cancel') {
+      for (const owned of lastFirst) if (!owned.idle) owned.cancel(door.reason, this.#complain);
+      for (const owned of lastFirst) owned.close(this.#complain);
+      scopes.cancel(door.reason);
+    }
+  }
+
+  async #wait(phase: ShutdownPhase): Promise<void> {
+    const { limitMs, isCut } = this.#limit(phase);
+    const run = new PhaseRun(phase, limitMs, () => {
+      if (!isCut) return;
+      this.#findings.timedOut = true;
+      this.#target = FLUSH;
+    });
+    this.#run = run;
+    run.add(this.#runSteps(run));
+    if (phase === 'lame-duck') run.add(this.#lameDuck(run));
+    if (phase === 'drain') run.add(this.#drain(run));
+    if (phase === 'cancel') run.add(this.#drain(run));
+    if (phase === 'flush' && this.#target === FLUSH) void this.#drain(run); // the cancel phase was jumped over
+    await run.done();
+    run.end(this.#parts.door.reason);
+    if (phase === 'cancel' || phase === 'flush')
+      for (const owned of this.#parts.registry.owned) owned.countLeaked();
+    const spentMs = run.elapsedMs;
+    this.#findings.phase(phase, spentMs);
+    this.#carryMs = this.#target > this.#current ? 0 : Math.max(0, this.#allowance(phase) - spentMs);
+  }
+
+  #allowance(phase: ShutdownPhase): number {
+    return this.#parts.plan.caps[phase] + this.#carryMs;
+  }
+
+  /** How long the phase may take, and whether it is the cut that says so. */
+  #limit(phase: ShutdownPhase): { readonly limitMs: number; readonly isCut: boolean } {
+    const { budgetMs, cutMs, reserveMs } = this.#parts.plan;
+    const { elapsedMs, forced } = this.#findings;
+    if (phase === 'flush') {
+      const allowedMs = forced ? reserveMs : Math.max(reserveMs, this.#allowance(phase));
+      const leftMs = budgetMs - elapsedMs;
+      return { limitMs: leftMs > 0 ? Math.min(allowedMs, leftMs) : reserveMs, isCut: leftMs < allowedMs };
+    }
+    const leftMs = Math.max(0, cutMs - elapsedMs);
+    const bounded = phase !== 'lame-duck' && phase !== 'intake'; // their hooks have their own time-outs
+    const allowedMs = bounded ? this.#allowance(phase) : Infinity;
+    return { limitMs: Math.min(allowedMs, leftMs), isCut: leftMs < allowedMs };
+  }
+
+  /** Serves on for a while, so that nobody sends work to a closed door. A start that was interrupted gets its grace instead. */
+  async #lameDuck(run: PhaseRun): Promise<void> {
+    const { plan, starting } = this.#parts;
+    if (starting !== undefined) return this.#awaitStart(run, starting);
+    if (this.#trigger.fatal !== undefined) return;
+    const durationMs =
+      this.#trigger.lameDuck === 'late-balancer' ? plan.lateBalancerMs : plan.caps['lame-duck'];
+    if (durationMs > 0) await sleep(durationMs, { signal: run.signal }).catch(() => {});
+  }
+
+  async #awaitStart(run: PhaseRun, starting: StartRun): Promise<void> {
+    const grace = sleep(this.#parts.plan.startGraceMs, { signal: run.signal });
+    await Promise.race([starting.settled(), grace]).catch(() => {});
+  }
+
+  /** Drains everything together, until one whole pass has found all of it idle and nothing passed the door meanwhile. */
+  async #drain(run: PhaseRun): Promise<void> {
+    const { registry, door, scopes } = this.#parts;
+    for (let quiet = 0; quiet < 2 && !run.over;) {
+      const before = door.passed;
+      const asked = registry.owned.filter((owned) => owned.drains && !owned.gaveUp);
+      const requests = scopes.drain(run.signal).catch(() => {});
+      await Promise.all([requests, ...asked.map((owned) => owned.drain(run, this.#complain))]);
+      quiet = door.passed === before ? quiet + 1 : 0;
+    }
+    if (run.over || run.phase !== 'drain') return;
+    for (const owned of registry.owned) if (owned.idle) owned.close(this.#complain);
+  }
+
+  async #runSteps(run: PhaseRun): Promise<void> {
+    const { entries } = this.#parts.registry;
+    const steps = entries.filter((entry) => entry.settings.phase === run.phase);
+    await runInReverse(steps, entries, (step) => this.#runStep(step, run));
+  }
+
+  async #runStep(step: Hook | Owned, run: PhaseRun): Promise<void> {
+    const limits = {
+      cause: this.#trigger.cause,
+      signal: run.signal,
+      remainingMs: run.remainingMs,
+      owner: this.#parts.service,
+    };
+    if (step instanceof Hook) {
+      this.#findings.hook(await step.run(limits), step.settings.critical);
+      return;
+    }
+    const { component, name, settings, inert } = step;
+    if (inert || component === this.#parts.tasks || component[Symbol.asyncDispose] === undefined) return;
+    const report = await runHook(name, () => component[Symbol.asyncDispose]?.(), settings.timeoutMs, limits);
+    if (report.outcome !== 'ok') this.#findings.hook(report, settings.critical);
+  }
+
+  /** The hooks of a phase that nobody waits for: there was no time. */
+  #skipHooks(phase: ShutdownPhase): void {
+    const error = this.#parts.door.reason;
+    for (const entry of this.#parts.registry.entries)
+      if (entry instanceof Hook && entry.settings.phase === phase)
+        this.#findings.hook({ name: entry.name, outcome: 'timed-out', error }, entry.settings.critical);
+  }
+
+  #finalCounts(): Parameters<Findings['report']>[1] {
+    const { registry, scopes, starting } = this.#parts;
+    const { owned } = registry;
+    const others = owned.filter((one) => one.component !== this.#parts.tasks);
+    const components: Record<string, DrainReport> = {};
+    for (const one of others) if (one.drains) components[one.name] = one.report;
+    const leaked = owned.flatMap((one) => one.report.leaked);
+    if (starting?.opening !== undefined) leaked.push(starting.opening);
+    return {
+      requests: this.#requests(others),
+      tasks: this.#tasks(owned),
+      components,
+      lost: owned.some((one) => one.lost),
+      leaked: [...leaked, ...scopes.names],
+    };
+  }
+
+  #requests(owned: readonly Owned[]): RequestCounts {
+    const servers = owned.flatMap(({ component }) => component.requests?.() ?? []);
+    if (servers.length === 0) return this.#parts.scopes.counts;
+    const sum = { drained: 0, cancelled: 0, rejected: 0 };
+    for (const counts of servers) {
+      sum.drained += counts.drained;
+      sum.cancelled += counts.cancelled;
+      sum.rejected += counts.rejected;
+    }
+    return sum;
+  }
+
+  #tasks(owned: readonly Owned[]): TasksReport {
+    const { tasks } = this.#parts;
+    const stats = tasks.stats();
+    const since = (key: string): number => Number(stats[key]) - Number(this.#tasksBefore[key]);
+    const leaked = owned.find(({ component }) => component === tasks)?.report.leaked ?? [];
+    return { completed: since('completed'), failed: since('failed'), cancelled: since('cancelled'), leaked };
+  }
+
+  /** Hands the report over; what that throws changes nothing any more, and a hang does not outlast the budget. */
+  async #publish(report: ShutdownReport): Promise<void> {
+    const { onReport, plan } = this.#parts;
+    if (onReport === undefined) return;
+    const published = attempt(() => onReport(report)).catch(reportError);
+    const run = new PhaseRun('flush', Math.max(plan.budgetMs - report.durationMs, 1), () => {});
+    run.add(published);
+    await run.done();
+    run.end(undefined);
+  }
+}
