@@ -47,9 +47,12 @@ export interface Component {
   open?(ctx: WorkContext): Awaitable<void>;
   /** Accepts no more and keeps what was accepted; idempotent. */
   close?(): Awaitable<void>;
-  /** Waits until everything accepted is finished. */
+  /**
+   * Waits until everything accepted is finished. After `cancel` it waits until what was aborted has stopped; what is `left` then
+   * was accepted and is lost.
+   */
   drain?(options?: DrainOptions): Promise<DrainReport>;
-  /** Aborts what is running or waiting, with `reason`. */
+  /** Aborts what is running or waiting, with `reason`. A server's turn comes after everything else had time to answer. */
   cancel?(reason?: unknown): void;
   /** Figures for `/metrics` and dashboards. */
   stats?(): Awaitable<Stats>;
@@ -59,8 +62,6 @@ export interface Component {
   overload?(): OverloadedError | undefined;
   /** For servers: what became of requests during the shutdown. */
   requests?(): RequestCounts;
-  /** For queues: how many accepted items were given up undelivered, for good. Any makes the outcome of a shutdown `failed`. */
-  lost?(): number;
   /** Releases everything for good. */
   [Symbol.asyncDispose]?(): PromiseLike<void>;
 }

@@ -3,6 +3,7 @@
  * `/livez` says whether to restart (200 until the service has stopped), `/readyz` whether to send work (503 from the first moment
  * of a shutdown), `/metrics` gives every component's figures as Prometheus text.
  */
+import { controlOf } from '../service/control.ts';
 import type { HealthReport } from '../service/health-report.ts';
 import type { Service } from '../service/service.ts';
 import { prometheusText } from './metrics.ts';
@@ -42,7 +43,8 @@ async function readyz(service: Service): Promise<Response> {
 }
 
 async function metrics(service: Service): Promise<Response> {
-  const text = prometheusText(service.name, await service.stats());
+  const own = { scopes: controlOf(service).scopes };
+  const text = prometheusText(service.name, own, await service.stats());
   return new Response(text, {
     headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', ...NO_STORE },
   });

@@ -10,11 +10,12 @@ const COUNTERS: ReadonlySet<string> = new Set([
   'cancelled',
   'completed',
   'crashed',
-  'done',
+  'died',
   'dropped',
   'expired',
   'failed',
   'rejected',
+  'released',
   'retried',
   'staleOutcomes',
 ]);
@@ -25,23 +26,11 @@ interface Family {
   readonly samples: string[];
 }
 
-/** The text of all `stats`, families in alphabetical order, each once. */
-export function prometheusText(service: string, stats: Readonly<Record<string, Stats>>): string {
+/** The text of the service's `own` figures and of its components' `stats`; families in alphabetical order, each once. */
+export function prometheusText(service: string, own: Stats, stats: Readonly<Record<string, Stats>>): string {
   const families = new Map<string, Family>();
-  for (const [component, figures] of Object.entries(stats)) {
-    const seen = new Set<string>();
-    for (const [key, figure] of Object.entries(figures)) {
-      if (figure === undefined) continue;
-      const { name, type, labels, value } = sampleOf(key, figure);
-      if (seen.has(name)) continue;
-      seen.add(name);
-      const family = families.get(name) ?? { type, help: `${key} of a component`, samples: [] };
-      families.set(name, family);
-      const all = { service, component, ...labels };
-      const written = Object.entries(all).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-      family.samples.push(`${name}{${written.join(',')}} ${value}`);
-    }
-  }
+  add(families, own, { service });
+  for (const [component, figures] of Object.entries(stats)) add(families, figures, { service, component });
   const lines = [...families]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([name, { type, help, samples }]) => [
@@ -49,7 +38,23 @@ export function prometheusText(service: string, stats: Readonly<Record<string, S
       `# TYPE ${name} ${type}`,
       ...samples,
     ]);
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n`;
+}
+
+function add(families: Map<string, Family>, figures: Stats, of: Readonly<Record<string, string>>): void {
+  const seen = new Set<string>();
+  for (const [key, figure] of Object.entries(figures)) {
+    if (figure === undefined) continue;
+    const { name, type, labels, value } = sampleOf(key, figure);
+    if (seen.has(name)) continue; // two keys that are spelled alike: a sample may be there only once
+    seen.add(name);
+    const family = families.get(name) ?? { type, help: `Figure "${key}"`, samples: [] };
+    families.set(name, family);
+    const written = Object.entries({ ...of, ...labels }).map(
+      ([label, text]) => `${label}="${escapeLabel(text)}"`,
+    );
+    family.samples.push(`${name}{${written.join(',')}} ${value}`);
+  }
 }
 
 interface Sample {

@@ -9,6 +9,8 @@ import type { ShutdownTrigger } from './shutdown.ts';
 export interface ServiceControl {
   /** Longest time a shutdown takes, in milliseconds. */
   readonly budgetMs: number;
+  /** How many scopes are open. */
+  readonly scopes: number;
   /** Starts the shutdown, as `service.shutdown()` does; once it has begun, resolves with the same report. */
   shutdown(trigger: ShutdownTrigger): Promise<ShutdownReport>;
   /** Waits no longer for what is in flight: goes to the cancel phase. Nothing before a shutdown, nothing from there on. */

@@ -34,6 +34,7 @@ export class Owned implements Dependent {
   #left = 0;
   #leaked: readonly string[] = [];
   #cancelled = false;
+  #lost = false;
 
   constructor(component: Component, options: ShutdownHookOptions) {
     checkOptions('component', component);
@@ -58,6 +59,11 @@ export class Owned implements Dependent {
   /** Whether its last drain found it idle. */
   get idle(): boolean {
     return !this.drains || this.#idle;
+  }
+
+  /** Whether its connections carry requests, which should be answered before it is cancelled. */
+  get serves(): boolean {
+    return this.component.requests !== undefined;
   }
 
   /** Whether it said that it will not become idle by waiting. */
@@ -93,6 +99,7 @@ export class Owned implements Dependent {
 
   /** Aborts what is running. What is left is counted just before. */
   cancel(reason: unknown, complain: Complain): void {
+    if (this.#cancelled) return;
     this.#cancelled = true;
     this.#gaveUp = false;
     void this.#count();
@@ -101,9 +108,13 @@ export class Owned implements Dependent {
 
   /** Names what still runs although it was cancelled: the tasks of a manager, else the component's own word, else its name. */
   countLeaked(): void {
-    if (!this.#cancelled || this.#idle || this.#leaked.length > 0 || this.#gaveUp) return;
-    this.#leaked =
-      this.component instanceof TaskManager ? this.component.list().map((task) => task.name) : [this.name];
+    if (!this.#cancelled || this.#idle || this.#gaveUp || this.#leaked.length > 0) return;
+    if (this.component instanceof TaskManager) {
+      this.#leaked = this.component.list().map((task) => task.name);
+    } else {
+      this.#leaked = [this.name];
+      void this.#nameLeaked();
+    }
   }
 
   /** What the drain came to. */
@@ -114,9 +125,7 @@ export class Owned implements Dependent {
 
   /** Whether items that were accepted are lost. */
   get lost(): boolean {
-    if (!this.#cancelled) return false;
-    if (this.component.lost !== undefined) return this.component.lost() > 0;
-    return !this.adopted && this.component.requests === undefined && this.#left > 0;
+    return this.#lost;
   }
 
   /** Asks how much there is at this moment; a component that answers later is not waited for. */
@@ -129,6 +138,15 @@ export class Owned implements Dependent {
     }
   }
 
+  async #nameLeaked(): Promise<void> {
+    try {
+      const report = await this.component.drain?.({ timeoutMs: 0 });
+      if (report !== undefined && report.leaked.length > 0) this.#leaked = report.leaked;
+    } catch {
+      // its own name stands
+    }
+  }
+
   #take(report: DrainReport | undefined): void {
     if (report === undefined || report.drained) {
       this.#idle = true;
@@ -136,6 +154,7 @@ export class Owned implements Dependent {
     }
     this.#gaveUp = true;
     this.#leaked = report.leaked;
+    this.#lost = this.#cancelled && report.left > 0;
   }
 }
 

@@ -3,6 +3,7 @@ import type { DrainReport, RequestCounts, ShutdownPhase } from '../component.ts'
 import { emit, observed } from '../events/bus.ts';
 import { now } from '../runtime.ts';
 import type { TasksReport } from '../tasks/task-manager.ts';
+import type { FinalCounts } from './final-counts.ts';
 import type { HookReport } from './hooks.ts';
 
 /**
@@ -28,15 +29,6 @@ export interface ShutdownReport {
   /** Every hook; also each component that failed to open, close, drain or dispose, and each fatal error. */
   readonly hooks: readonly HookReport[];
   /** Names of what still ran although it was aborted. */
-  readonly leaked: readonly string[];
-}
-
-/** The parts that are known only at the end. */
-export interface FinalCounts {
-  readonly requests: RequestCounts;
-  readonly tasks: TasksReport;
-  readonly components: Readonly<Record<string, DrainReport>>;
-  readonly lost: boolean;
   readonly leaked: readonly string[];
 }
 

@@ -178,6 +178,7 @@ export class Service implements AsyncDisposable, Controllable {
   [CONTROL](): ServiceControl {
     return {
       budgetMs: this.#plan.budgetMs,
+      scopes: this.#scopes.size,
       shutdown: (trigger) => this.#stop(trigger),
       escalate: () => this.#shutdown?.escalate(),
       force: () => this.#shutdown?.force(),

@@ -3,15 +3,17 @@
  * whatever hangs; every hook is in the report once; the flush is never jumped over. Phases that are jumped over still begin: their
  * signals abort, servers stop accepting and work is cancelled, only nobody waits.
  */
-import type { DrainReport, RequestCounts, ShutdownPhase } from '../component.ts';
+import type { ShutdownPhase, Stats } from '../component.ts';
 import { ShuttingDownError } from '../errors/lifecycle-errors.ts';
 import { emit, observed } from '../events/bus.ts';
 import { reportError } from '../runtime.ts';
 import { sleep } from '../signal/sleep.ts';
 import type { Awaitable } from '../signal/work-context.ts';
-import type { TaskManager, TasksReport } from '../tasks/task-manager.ts';
+import type { TaskManager } from '../tasks/task-manager.ts';
 import { runInReverse } from './dependencies.ts';
 import type { ServiceDoor } from './door.ts';
+import { drainAll } from './drain.ts';
+import { finalCounts } from './final-counts.ts';
 import { Hook, runHook } from './hooks.ts';
 import { attempt, type Complain, type Owned } from './owned.ts';
 import { PhaseRun } from './phase-run.ts';
@@ -55,7 +57,7 @@ export class Shutdown {
   readonly #parts: ShutdownParts;
   readonly #trigger: ShutdownTrigger;
   readonly #findings: Findings;
-  readonly #tasksBefore: Readonly<Record<string, unknown>>;
+  readonly #tasksBefore: Stats;
   readonly #complain: Complain = (name, error) => this.#findings.error(name, error);
   /** Phases before this one are jumped over. */
   #target = 0;
@@ -92,8 +94,17 @@ export class Shutdown {
       this.#begin(phase);
       if (this.#current >= this.#target) await this.#wait(phase);
       else this.#skipHooks(phase);
+      if (phase === 'cancel') this.#cancelServers();
     }
-    const report = this.#findings.report(this.#trigger.cause, this.#finalCounts());
+    const { registry, scopes, tasks } = this.#parts;
+    const counts = finalCounts({
+      owned: registry.owned,
+      scopes,
+      tasks,
+      tasksBefore: this.#tasksBefore,
+      opening: starting?.opening,
+    });
+    const report = this.#findings.report(this.#trigger.cause, counts);
     this.#current += 1;
     this.#parts.entered('stopped');
     if (observed()) emit('service.report', name, { ...report });
@@ -132,7 +143,7 @@ export class Shutdown {
       throw new ShuttingDownError(this.#parts.name);
     if (!(entry instanceof Hook)) {
       if (this.#current >= INTAKE && !entry.adopted) entry.close(this.#complain);
-      if (this.#current >= CANCEL && !entry.idle) entry.cancel(this.#parts.door.reason, this.#complain);
+      if (this.#current >= CANCEL) this.#cancel(entry);
     }
     if (phase === this.#current && running) run.add(this.#runStep(entry, run));
   }
@@ -146,15 +157,14 @@ export class Shutdown {
   /** What a phase does at once, whether anybody waits for it or not. */
   #begin(phase: ShutdownPhase): void {
     if (observed()) emit('service.phase', this.#parts.name, { phase });
-    const { registry, scopes, door } = this.#parts;
-    const lastFirst = registry.owned.toReversed();
+    const { scopes, door } = this.#parts;
     if (phase === 'intake') {
       scopes.count();
-      for (const owned of lastFirst) if (!owned.adopted) owned.close(this.#complain);
+      for (const owned of this.#lastFirst()) if (!owned.adopted) owned.close(this.#complain);
     } else if (phase === 'cancel') {
-      for (const owned of lastFirst) if (!owned.idle) owned.cancel(door.reason, this.#complain);
-      for (const owned of lastFirst) owned.close(this.#complain);
       scopes.cancel(door.reason);
+      for (const owned of this.#lastFirst()) if (!owned.serves) this.#cancel(owned);
+      for (const owned of this.#lastFirst()) owned.close(this.#complain);
     }
   }
 
@@ -169,8 +179,8 @@ export class Shutdown {
     run.add(this.#runSteps(run));
     if (phase === 'lame-duck') run.add(this.#lameDuck(run));
     if (phase === 'drain') run.add(this.#drain(run));
-    if (phase === 'cancel') run.add(this.#drain(run));
-    if (phase === 'flush' && this.#target === FLUSH) void this.#drain(run); // the cancel phase was jumped over
+    if (phase === 'cancel') await this.#stopWork(run);
+    if (phase === 'flush' && this.#target === FLUSH) void this.#drain(run); // nobody waited after the cancelling
     await run.done();
     run.end(this.#parts.door.reason);
     if (phase === 'cancel' || phase === 'flush')
@@ -178,6 +188,26 @@ export class Shutdown {
     const spentMs = run.elapsedMs;
     this.#findings.phase(phase, spentMs);
     this.#carryMs = this.#target > this.#current ? 0 : Math.max(0, this.#allowance(phase) - spentMs);
+  }
+
+  /** Waits for what was cancelled. Servers come last, so that requests that were aborted can still be answered. */
+  async #stopWork(run: PhaseRun): Promise<void> {
+    run.add(this.#drain(run));
+    const cut = setTimeout(() => this.#cancelServers(), run.remainingMs / 2);
+    await run.done();
+    clearTimeout(cut);
+  }
+
+  #cancelServers(): void {
+    for (const owned of this.#lastFirst()) if (owned.serves) this.#cancel(owned);
+  }
+
+  #cancel(owned: Owned): void {
+    if (!owned.idle) owned.cancel(this.#parts.door.reason, this.#complain);
+  }
+
+  #lastFirst(): readonly Owned[] {
+    return this.#parts.registry.owned.toReversed();
   }
 
   #allowance(phase: ShutdownPhase): number {
@@ -214,18 +244,10 @@ export class Shutdown {
     await Promise.race([starting.settled(), grace]).catch(() => {});
   }
 
-  /** Drains everything together, until one whole pass has found all of it idle and nothing passed the door meanwhile. */
   async #drain(run: PhaseRun): Promise<void> {
-    const { registry, door, scopes } = this.#parts;
-    for (let quiet = 0; quiet < 2 && !run.over;) {
-      const before = door.passed;
-      const asked = registry.owned.filter((owned) => owned.drains && !owned.gaveUp);
-      const requests = scopes.drain(run.signal).catch(() => {});
-      await Promise.all([requests, ...asked.map((owned) => owned.drain(run, this.#complain))]);
-      quiet = door.passed === before ? quiet + 1 : 0;
-    }
-    if (run.over || run.phase !== 'drain') return;
-    for (const owned of registry.owned) if (owned.idle) owned.close(this.#complain);
+    await drainAll(this.#parts, run, this.#complain);
+    if (run.over) return;
+    for (const owned of this.#parts.registry.owned) if (owned.idle) owned.close(this.#complain);
   }
 
   async #runSteps(run: PhaseRun): Promise<void> {
@@ -257,43 +279,6 @@ export class Shutdown {
     for (const entry of this.#parts.registry.entries)
       if (entry instanceof Hook && entry.settings.phase === phase)
         this.#findings.hook({ name: entry.name, outcome: 'timed-out', error }, entry.settings.critical);
-  }
-
-  #finalCounts(): Parameters<Findings['report']>[1] {
-    const { registry, scopes, starting } = this.#parts;
-    const { owned } = registry;
-    const others = owned.filter((one) => one.component !== this.#parts.tasks);
-    const components: Record<string, DrainReport> = {};
-    for (const one of others) if (one.drains) components[one.name] = one.report;
-    const leaked = owned.flatMap((one) => one.report.leaked);
-    if (starting?.opening !== undefined) leaked.push(starting.opening);
-    return {
-      requests: this.#requests(others),
-      tasks: this.#tasks(owned),
-      components,
-      lost: owned.some((one) => one.lost),
-      leaked: [...leaked, ...scopes.names],
-    };
-  }
-
-  #requests(owned: readonly Owned[]): RequestCounts {
-    const servers = owned.flatMap(({ component }) => component.requests?.() ?? []);
-    if (servers.length === 0) return this.#parts.scopes.counts;
-    const sum = { drained: 0, cancelled: 0, rejected: 0 };
-    for (const counts of servers) {
-      sum.drained += counts.drained;
-      sum.cancelled += counts.cancelled;
-      sum.rejected += counts.rejected;
-    }
-    return sum;
-  }
-
-  #tasks(owned: readonly Owned[]): TasksReport {
-    const { tasks } = this.#parts;
-    const stats = tasks.stats();
-    const since = (key: string): number => Number(stats[key]) - Number(this.#tasksBefore[key]);
-    const leaked = owned.find(({ component }) => component === tasks)?.report.leaked ?? [];
-    return { completed: since('completed'), failed: since('failed'), cancelled: since('cancelled'), leaked };
   }
 
   /** Hands the report over; what that throws changes nothing any more, and a hang does not outlast the budget. */
