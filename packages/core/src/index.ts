@@ -20,6 +20,7 @@ export type { WaitOptions } from './signal/wait-line.ts';
 // queue
 
 // tasks
+export { TaskGroup, type ShieldOptions, type TaskGroupOptions } from './tasks/task-group.ts';
 export type { SpawnOptions, TaskHandle, TaskState } from './tasks/task-handle.ts';
 export {
   TaskManager,
@@ -37,6 +38,8 @@ export { Semaphore, type SemaphoreOptions } from './concurrency/semaphore.ts';
 // batch
 
 // resources
+export { managed, type AcquireOptions, type Managed, type Release } from './resources/managed.ts';
+export { ResourceStack } from './resources/resource-stack.ts';
 
 // resilience
 

@@ -9,7 +9,7 @@ import { checkFunction, checkName, checkTimeoutMs } from '../options/checks.ts';
 import { now } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
-import { Execution, executionOf } from '../signal/execution.ts';
+import type { Execution } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { checkCallOptions, createContext, type CallOptions, type Work } from '../signal/work-context.ts';
 
@@ -91,16 +91,16 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
   #work: Promise<T> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #state: TaskState = 'running';
+  #started = false;
   #awaited = false;
   #startedAt = new Date();
   #startedAtMs = now();
 
-  /** `owner` is the service that tracks the work, where one does. */
-  constructor(host: TaskHost, fn: Work<T>, options: SpawnOptions, owner?: object) {
+  constructor(host: TaskHost, fn: Work<T>, options: SpawnOptions, execution: Execution) {
     this.name = options.name ?? (fn.name || 'task');
     this.#host = host;
     this.#options = options;
-    this.#execution = new Execution(executionOf(options), owner);
+    this.#execution = execution;
     this.#outcome = new Promise<T>((resolve, reject) => {
       this.#pending = { resolve, reject };
     });
@@ -129,21 +129,32 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
   }
 
   cancel(reason: unknown = cancelled(`Task "${this.name}"`)): void {
-    if (this.#pending !== undefined) this.#abort.abort(reason);
+    if (this.#pending === undefined) return;
+    this.#abort.abort(reason);
+    if (!this.#started) this.#neverRan('cancelled', reason);
+  }
+
+  /** Fails a task that was never started. */
+  refuse(error: unknown): void {
+    if (!this.#started) this.#neverRan('failed', error);
   }
 
   onAbort(reason: unknown): void {
     this.cancel(reason);
   }
 
-  /** Runs the function; at once over where the caller has left, the deadline has passed or the task was cancelled before. */
-  start(fn: Work<T>): void {
+  /**
+   * Runs the function, unless the task is over before: the caller has left, the deadline has passed, or it was cancelled.
+   * `inherited` is a deadline that its host enforces, and the function should know.
+   */
+  start(fn: Work<T>, inherited?: Deadline): void {
+    if (this.#pending === undefined) return;
     const { signal, deadline, timeoutMs = Infinity } = this.#options;
-    if (signal?.aborted) this.#abort.abort(signal.reason);
-    if (this.#abort.aborted) return this.#neverRan('cancelled', this.#abort.reason);
+    if (signal?.aborted) return this.cancel(signal.reason);
     const remainingMs = deadline?.remainingMs ?? Infinity;
-    if (remainingMs === 0) return this.#neverRan('failed', this.#timeoutError('deadline', 0));
+    if (remainingMs === 0) return this.refuse(this.#timeoutError('deadline', 0));
 
+    this.#started = true;
     this.#startedAt = new Date();
     this.#startedAtMs = now();
     const limitMs = Math.min(timeoutMs, remainingMs);
@@ -154,9 +165,10 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
     if (signal !== undefined) linkAbort(signal, this);
     if (observed()) emit('task.started', this.#host.name, { id: this.id, task: this.name });
 
-    const own = timeoutMs === Infinity ? undefined : Deadline.after(timeoutMs);
+    const own = timeoutMs === Infinity ? deadline : earliest(deadline, Deadline.after(timeoutMs));
+    const context = createContext(this.#abort, earliest(own, inherited), this.#execution);
     try {
-      this.#work = Promise.resolve(fn(createContext(this.#abort, earliest(deadline, own), this.#execution)));
+      this.#work = Promise.resolve(fn(context));
     } catch (error) {
       this.#work = Promise.reject(error);
     }
@@ -174,7 +186,7 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
   }
 
   #neverRan(state: 'failed' | 'cancelled', error: unknown): void {
-    this.#end(() => this.#settle(state, error));
+    if (this.#pending !== undefined) this.#end(() => this.#settle(state, error));
   }
 
   #complete(value: T): void {

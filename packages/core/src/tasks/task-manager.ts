@@ -23,6 +23,7 @@ import {
   checkOptions,
 } from '../options/checks.ts';
 import { notify } from '../runtime.ts';
+import { Execution, executionOf } from '../signal/execution.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { linkAbort } from '../signal/abort-links.ts';
@@ -145,7 +146,8 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
     if (refusal !== undefined) throw refusal;
     if (this.#tasks.size >= this.#maxTasks) throw new TaskLimitError(this.name, this.#maxTasks);
 
-    const task = new Task<T>(this.#host, fn, options, this.#door?.owner);
+    const execution = new Execution(executionOf(options), this.#door?.owner);
+    const task = new Task<T>(this.#host, fn, options, execution);
     this.#tasks.set(task, options);
     if (options.atShutdown === 'cancel') this.#watchShutdown(task);
     task.start(fn);

@@ -21,6 +21,7 @@ const make = (options: object) => () => new TaskManager(options);
 /** Work that ends only by its abort, with the reason. */
 function untilAborted({ signal }: WorkContext): Promise<never> {
   return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason));
   });
 }
