@@ -42,6 +42,12 @@ export { managed, type AcquireOptions, type Managed, type Release } from './reso
 export { ResourceStack } from './resources/resource-stack.ts';
 
 // resilience
+export { backoff, type Backoff, type BackoffOptions, type Jitter } from './resilience/backoff.ts';
+export type { ErrorClass, ErrorFilter } from './resilience/error-filter.ts';
+export { RetryBudget, type RetryBudgetOptions } from './resilience/retry-budget.ts';
+export type { RetryEvent, RetryOptions } from './resilience/retry-plan.ts';
+export { retry } from './resilience/retry.ts';
+export { noRetry, retryLater } from './resilience/verdicts.ts';
 
 // policy
 

@@ -1,11 +1,11 @@
 /** What an open circuit answers in place of the call it guards. */
-import { HoldfastError } from './holdfast-error.ts';
+import { Refusal } from './holdfast-error.ts';
 
 /** State of a circuit breaker. */
 export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated';
 
 /** The circuit is open, isolated, or has all its half-open trials running (code `CIRCUIT_OPEN`). Nothing was called. */
-export class CircuitOpenError extends HoldfastError {
+export class CircuitOpenError extends Refusal {
   override readonly name = 'CircuitOpenError';
   override readonly code = 'CIRCUIT_OPEN';
   /** State of the circuit when it refused. */

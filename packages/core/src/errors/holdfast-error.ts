@@ -47,8 +47,8 @@ export interface HoldfastErrorOptions {
 export abstract class HoldfastError extends Error {
   /** Stable identifier of the situation. */
   abstract readonly code: HoldfastCode;
-  /** Brand by which `isHoldfastError` knows errors of another copy of this package. */
-  readonly [HOLDFAST_ERROR]: true = true;
+  /** Brand by which `isHoldfastError` and `isRefusal` know errors of another copy of this package. */
+  readonly [HOLDFAST_ERROR]: 'error' | 'refusal' = 'error';
   /** `false` where trying again cannot help; `retry` respects it. */
   readonly retryable: boolean;
   /** How long to wait before trying again, in milliseconds, where that is known. */
@@ -59,4 +59,9 @@ export abstract class HoldfastError extends Error {
     this.retryable = options.retryable ?? true;
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** Base of the errors that are our own refusal, made before anything was run: no breaker counts them, no attempt was spent. */
+export abstract class Refusal extends HoldfastError {
+  override readonly [HOLDFAST_ERROR] = 'refusal';
 }

@@ -1,6 +1,6 @@
 /** The guard by which callers tell Holdfast errors apart, also those of another copy of the package. */
 import type { CircuitOpenError } from './circuit-open-error.ts';
-import { HOLDFAST_ERROR, type HoldfastCode, type HoldfastError } from './holdfast-error.ts';
+import { HOLDFAST_ERROR, type HoldfastCode, type HoldfastError, type Refusal } from './holdfast-error.ts';
 import type { HttpStatusError } from './http-status-error.ts';
 import type {
   EngineUnavailableError,
@@ -70,20 +70,7 @@ export function isHoldfastError(error: unknown, code?: HoldfastCode): boolean {
   return code === undefined || (error as HoldfastError).code === code;
 }
 
-const REFUSALS: ReadonlySet<HoldfastCode> = new Set<HoldfastCode>([
-  'BULKHEAD_FULL',
-  'CIRCUIT_OPEN',
-  'GROUP_CLOSED',
-  'OVERLOADED',
-  'POOL_FULL',
-  'QUEUE_CLOSED',
-  'QUEUE_FULL',
-  'RATE_LIMITED',
-  'SHUTTING_DOWN',
-  'TASK_LIMIT',
-]);
-
 /** Whether `error` is our own refusal, made before anything was run: no breaker counts it, no attempt was spent. */
-export function isRefusal(error: unknown): error is HoldfastError {
-  return isHoldfastError(error) && REFUSALS.has(error.code);
+export function isRefusal(error: unknown): error is Refusal {
+  return isHoldfastError(error) && error[HOLDFAST_ERROR] === 'refusal';
 }

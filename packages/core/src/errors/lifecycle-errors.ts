@@ -1,8 +1,8 @@
 /** Why work was refused or aborted by the life of something around it: its service, its caller, its group. */
-import { HoldfastError } from './holdfast-error.ts';
+import { HoldfastError, Refusal } from './holdfast-error.ts';
 
 /** The service is shutting down (code `SHUTTING_DOWN`): new work is refused, or running work is aborted with this reason. */
-export class ShuttingDownError extends HoldfastError {
+export class ShuttingDownError extends Refusal {
   override readonly name = 'ShuttingDownError';
   override readonly code = 'SHUTTING_DOWN';
 
@@ -32,7 +32,7 @@ export class SiblingFailedError extends HoldfastError {
 }
 
 /** The task group has ended or was cancelled; it starts nothing more (code `GROUP_CLOSED`). */
-export class TaskGroupClosedError extends HoldfastError {
+export class TaskGroupClosedError extends Refusal {
   override readonly name = 'TaskGroupClosedError';
   override readonly code = 'GROUP_CLOSED';
 

@@ -1,8 +1,8 @@
 /** What a limit answers when it is reached. All of them mean: nothing was run. */
-import { HoldfastError } from './holdfast-error.ts';
+import { Refusal } from './holdfast-error.ts';
 
 /** Every slot is taken and the waiting line is full, or its time ran out (code `BULKHEAD_FULL`). */
-export class BulkheadFullError extends HoldfastError {
+export class BulkheadFullError extends Refusal {
   override readonly name = 'BulkheadFullError';
   override readonly code = 'BULKHEAD_FULL';
   /** How many calls may run at once. */
@@ -18,7 +18,7 @@ export class BulkheadFullError extends HoldfastError {
 }
 
 /** Every worker of a pool is busy and its queue is full (code `POOL_FULL`). */
-export class PoolFullError extends HoldfastError {
+export class PoolFullError extends Refusal {
   override readonly name = 'PoolFullError';
   override readonly code = 'POOL_FULL';
   /** Name of the pool. */
@@ -34,7 +34,7 @@ export class PoolFullError extends HoldfastError {
 }
 
 /** As many tasks are running as the manager allows (code `TASK_LIMIT`). */
-export class TaskLimitError extends HoldfastError {
+export class TaskLimitError extends Refusal {
   override readonly name = 'TaskLimitError';
   override readonly code = 'TASK_LIMIT';
   /** How many tasks may run at once. */
@@ -47,7 +47,7 @@ export class TaskLimitError extends HoldfastError {
 }
 
 /** A rate limit is used up (code `RATE_LIMITED`); `retryAfterMs` says when the next call fits. */
-export class RateLimitedError extends HoldfastError {
+export class RateLimitedError extends Refusal {
   override readonly name = 'RateLimitedError';
   override readonly code = 'RATE_LIMITED';
 
@@ -57,7 +57,7 @@ export class RateLimitedError extends HoldfastError {
 }
 
 /** The process sheds load before it breaks (code `OVERLOADED`). */
-export class OverloadedError extends HoldfastError {
+export class OverloadedError extends Refusal {
   override readonly name = 'OverloadedError';
   override readonly code = 'OVERLOADED';
 

@@ -1,8 +1,8 @@
 /** What a queue answers when it cannot take an item. */
-import { HoldfastError } from './holdfast-error.ts';
+import { Refusal } from './holdfast-error.ts';
 
 /** The queue had no room within the time given (code `QUEUE_FULL`). The item was not accepted. */
-export class QueueFullError extends HoldfastError {
+export class QueueFullError extends Refusal {
   override readonly name = 'QueueFullError';
   override readonly code = 'QUEUE_FULL';
   /** Name of the queue. */
@@ -18,7 +18,7 @@ export class QueueFullError extends HoldfastError {
 }
 
 /** The queue is closed: it accepts no item, and has none left to give (code `QUEUE_CLOSED`). */
-export class QueueClosedError extends HoldfastError {
+export class QueueClosedError extends Refusal {
   override readonly name = 'QueueClosedError';
   override readonly code = 'QUEUE_CLOSED';
   /** Name of the queue. */

@@ -83,6 +83,15 @@ export function createContext(
   return new LazyContext(source ?? new NeverAborts(), deadline, execution);
 }
 
+/** A context of a signal that is there already. */
+export function passContext(
+  signal: AbortSignal,
+  deadline: Deadline | undefined,
+  execution: Execution | undefined,
+): WorkContext {
+  return { signal, deadline, [EXECUTION]: execution } as WorkContext;
+}
+
 /** Adds members to a context without reading its signal. */
 export function extendContext<C extends WorkContext, E extends object>(context: C, extra: E): C & E {
   return Object.assign(context, extra);
