@@ -18,6 +18,25 @@ export { sleep } from './signal/sleep.ts';
 export type { WaitOptions } from './signal/wait-line.ts';
 
 // queue
+export {
+  BoundedQueue,
+  type BoundedQueueOptions,
+  type QueueStats,
+  type TakeBatchOptions,
+} from './queue/bounded-queue.ts';
+export type { Overflow } from './queue/channel.ts';
+export type {
+  ConsumeErrorPolicy,
+  ConsumeLoop,
+  ConsumeOptions,
+  ItemContext,
+  ItemHandler,
+} from './queue/consume.ts';
+export type { DropListener, DropReason } from './queue/drops.ts';
+export type { Envelope } from './queue/item.ts';
+export type { ProduceErrorPolicy, ProduceOptions } from './queue/produce.ts';
+export type { QueueLoop } from './queue/queue-loop.ts';
+export type { Source } from './queue/source.ts';
 
 // tasks
 export { TaskGroup, type ShieldOptions, type TaskGroupOptions } from './tasks/task-group.ts';
@@ -52,27 +71,6 @@ export { noRetry, retryLater } from './resilience/verdicts.ts';
 // policy
 
 // jobs
-export { DeadLetters } from './jobs/dead-letters.ts';
-export type {
-  DeadJob,
-  DeadLetterStore,
-  EnqueueResult,
-  JobAdmission,
-  JobCapabilities,
-  JobDelivery,
-  JobDriver,
-  JobEngine,
-  JobFailure,
-  JobPriority,
-  JobSubscribeOptions,
-  ListDeadOptions,
-  WireJob,
-} from './jobs/engine.ts';
-export type { EnqueueOptions, EnqueueWaitOptions, JobInput, JobOptions } from './jobs/enqueue.ts';
-export type { JobConsumeOptions } from './jobs/job-consumer.ts';
-export type { JobQueueOptions } from './jobs/job-options.ts';
-export { JobQueue } from './jobs/job-queue.ts';
-export type { JobContext, JobHandler } from './jobs/job-run.ts';
 
 // service
 export type { BackgroundOptions } from './service/background.ts';

@@ -25,6 +25,7 @@ interface AsyncHooks {
 interface Globals {
   process?: { getBuiltinModule?(id: string): AsyncHooks | undefined };
   reportError?: (error: unknown) => void;
+  setImmediate?: (callback: () => void) => unknown;
 }
 
 const globals = globalThis as Globals;
@@ -51,6 +52,14 @@ export function createStorage<T>(): Storage<T> | undefined {
 /** Milliseconds on a clock that never steps; only differences mean something. */
 export function now(): number {
   return performance.now();
+}
+
+/** Lets timers and sockets have their turn. */
+export function yieldToLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    if (globals.setImmediate === undefined) setTimeout(resolve, 0);
+    else globals.setImmediate(resolve);
+  });
 }
 
 /** Where errors of observers go: they never steer the work they observe. */

@@ -10,14 +10,21 @@ const DRAINED: DrainReport = { drained: true, left: 0, leaked: [] };
 /** What is drained says how much of its work is left. */
 export type CountLeft = () => number;
 
+/** What a drain reports when so much is left. */
+export type ReportDrain = (left: number) => DrainReport;
+
+const plainReport: ReportDrain = (left) => (left === 0 ? DRAINED : { drained: false, left, leaked: [] });
+
 /** The drains that wait on one component. */
 export class IdleLine {
   readonly #line: WaitLine<Drainer> = new WaitLine<Drainer>();
   readonly #left: CountLeft;
+  readonly #report: ReportDrain;
 
-  /** `left` counts what is not finished; 0 means idle. */
-  constructor(left: CountLeft) {
+  /** `left` counts what is not finished; 0 means idle. `report` may know of more that is lost or leaked. */
+  constructor(left: CountLeft, report: ReportDrain = plainReport) {
     this.#left = left;
+    this.#report = report;
   }
 
   /**
@@ -32,11 +39,10 @@ export class IdleLine {
     checkDelayMs('timeoutMs', timeoutMs, true);
     signal?.throwIfAborted();
     const left = this.#left();
-    if (left === 0) return DRAINED;
-    if (timeoutMs === 0) return { drained: false, left, leaked: [] };
+    if (left === 0 || timeoutMs === 0) return this.#report(left);
     if (deadline?.expired) throw new TimeoutError('Draining', 'deadline', 0);
     return new Promise((resolve, reject) => {
-      this.#line.join(new Drainer(resolve, reject, this.#left), options, timeoutMs);
+      this.#line.join(new Drainer(resolve, reject, () => this.#report(this.#left())), options, timeoutMs);
     });
   }
 
@@ -48,26 +54,26 @@ export class IdleLine {
 }
 
 class Drainer extends Waiter {
+  readonly giveUp: (error: unknown) => void;
   readonly #resolve: (report: DrainReport) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #left: CountLeft;
+  readonly #report: () => DrainReport;
 
-  constructor(resolve: (report: DrainReport) => void, reject: (error: unknown) => void, left: CountLeft) {
+  constructor(
+    resolve: (report: DrainReport) => void,
+    reject: (error: unknown) => void,
+    report: () => DrainReport,
+  ) {
     super();
     this.#resolve = resolve;
-    this.#reject = reject;
-    this.#left = left;
+    this.giveUp = reject;
+    this.#report = report;
   }
 
   done(): void {
-    this.#resolve(DRAINED);
-  }
-
-  giveUp(error: unknown): void {
-    this.#reject(error);
+    this.#resolve(this.#report());
   }
 
   late(): void {
-    this.#resolve({ drained: false, left: this.#left(), leaked: [] });
+    this.done();
   }
 }

@@ -6,6 +6,8 @@
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import type { CallOptions } from '../signal/work-context.ts';
+import type { Door } from '../component.ts';
+import type { Channel } from './channel.ts';
 
 /** A consumer or a producer at work. Disposing it stops it. */
 export interface QueueLoop extends AsyncDisposable {
@@ -24,13 +26,17 @@ export interface QueueLoop extends AsyncDisposable {
 }
 
 /** What a loop needs of its queue. */
-export interface LoopHost {
+export interface LoopHost<T> {
+  readonly channel: Channel<T>;
+  readonly door: Door | undefined;
   /** The loop began. */
-  joined(loop: Loop): void;
+  joined(loop: Loop<T>): void;
   /** The loop ended, by `fault` where that was an error nobody expected. */
-  left(loop: Loop, fault: LoopFault | undefined): void;
+  left(loop: Loop<T>, fault: LoopFault | undefined): void;
   /** Something left the hands of a loop. */
   settle(): void;
+  /** An item left them unfinished, because its handler was aborted. */
+  lost(): void;
 }
 
 /** Why a loop ended before its time. */
@@ -41,11 +47,11 @@ export interface LoopFault {
 }
 
 /** A loop of one queue. */
-export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, AbortListener {
+export abstract class Loop<T> implements QueueLoop, AbortListener {
   /** Names it in reports. */
   abstract readonly name: string;
   readonly done: Promise<void>;
-  protected readonly host: H;
+  protected readonly host: LoopHost<T>;
   readonly #options: CallOptions;
   readonly #over: Promise<void>;
   #settle: ((fault: LoopFault | undefined) => void) | undefined;
@@ -53,7 +59,7 @@ export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, 
   #running = true;
   #paused = false;
 
-  constructor(host: H, options: CallOptions) {
+  constructor(host: LoopHost<T>, options: CallOptions) {
     this.host = host;
     this.#options = options;
     this.done = new Promise((resolve, reject) => {
@@ -73,7 +79,7 @@ export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, 
   }
 
   /** Whether it may take something new now. */
-  get taking(): boolean {
+  protected get taking(): boolean {
     return this.#running && !this.#paused;
   }
 

@@ -1,0 +1,227 @@
+/**
+ * The producer of a queue: takes items from a source and puts them, waiting while the queue is full, until it is stopped, the
+ * source or the queue ends, or its service begins to shut down. A source that fails is asked again after a pause; a failure never
+ * ends the loop in silence. The trap: an item is lost where the queue was closed while the source was still fetching it.
+ */
+import { checkDelayMs, checkOneOf } from '../options/checks.ts';
+import { notify, now, reportError, yieldToLoop } from '../runtime.ts';
+import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
+import { Execution, executionOf } from '../signal/execution.ts';
+import { LazyAbort } from '../signal/lazy-abort.ts';
+import { sleep } from '../signal/sleep.ts';
+import { checkCallOptions, createContext, type Awaitable, type CallOptions } from '../signal/work-context.ts';
+import { ADMITTED } from './channel.ts';
+import { Faults } from './faults.ts';
+import { Loop, type LoopFault, type LoopHost } from './queue-loop.ts';
+import { FINISHED, NOTHING, feedOf, type Feed, type Source } from './source.ts';
+
+/** What a producer does about a source that fails: go on after a pause, end itself, or tell a function and go on. */
+export type ProduceErrorPolicy = 'continue' | 'stop' | ((error: unknown) => Awaitable<void>);
+
+/** How a queue is filled. The signal ends the loop. */
+export interface ProduceOptions extends CallOptions {
+  /** How long to sleep when the source has nothing now, in milliseconds. @default 100 */
+  readonly idleMs?: number | undefined;
+  /** How long to sleep after the source failed, in milliseconds. @default 1000 */
+  readonly errorDelayMs?: number | undefined;
+  /** What becomes of a failure of the source. @default 'continue' */
+  readonly onError?: ProduceErrorPolicy | undefined;
+}
+
+/** A source that always has something, into a queue that always has room, would never let timers and sockets have their turn. */
+const TURN_MS = 10;
+const ITEMS_BETWEEN_LOOKS = 64;
+
+/** Puts the items of a source into a queue. */
+export class Producer<T> extends Loop<T> {
+  readonly name: string;
+  readonly #feed: Feed<T>;
+  readonly #idleMs: number;
+  readonly #errorDelayMs: number;
+  readonly #onError: ProduceErrorPolicy;
+  readonly #faults: Faults;
+  readonly #abort: LazyAbort = new LazyAbort();
+  readonly #lameDuck: AbortListener = { onAbort: (reason) => this.halt(reason) };
+  #doing: 'nothing' | 'asking' | 'putting' = 'nothing';
+  #wake: (() => void) | undefined;
+  #feedClosed = false;
+
+  constructor(host: LoopHost<T>, source: Source<T>, options: ProduceOptions) {
+    checkCallOptions(options);
+    const { idleMs = 100, errorDelayMs = 1_000, onError = 'continue' } = options;
+    super(host, options);
+    this.#idleMs = checkDelayMs('idleMs', idleMs);
+    this.#errorDelayMs = checkDelayMs('errorDelayMs', errorDelayMs);
+    this.#onError =
+      typeof onError === 'function'
+        ? onError
+        : checkOneOf<'continue' | 'stop'>('onError', onError, ['continue', 'stop']);
+    this.name = `producer of queue "${host.channel.name}"`;
+    this.#faults = new Faults(host.channel.name);
+    const execution = new Execution(executionOf(options), host.door?.owner);
+    this.#feed = feedOf(source, () => createContext(this.#abort, options.deadline, execution));
+    this.begin();
+    this.#watchLameDuck();
+    void this.#run();
+  }
+
+  get inFlight(): number {
+    return this.#doing === 'nothing' ? 0 : 1;
+  }
+
+  /** An item in hand, or one that a function which was told to stop may still come back with. */
+  get unfinished(): number {
+    return this.#doing === 'putting' || (this.#doing === 'asking' && !this.running && this.#feed.polled)
+      ? 1
+      : 0;
+  }
+
+  protected onPause(): void {}
+
+  protected onResume(): void {
+    this.#wake?.();
+  }
+
+  protected onHalt(reason: unknown): void {
+    this.#abort.abort(reason ?? new DOMException(`The ${this.name} was stopped`, 'AbortError'));
+    this.#wake?.();
+    // what waits for its next item inside an iterator hears of the end in no other way
+    if (this.#doing === 'asking') this.#closeFeed();
+  }
+
+  /** Its item in hand is refused by the queue itself. */
+  protected onCancel(): void {}
+
+  #watchLameDuck(): void {
+    const signal = this.host.door?.signalAt('lame-duck');
+    if (signal === undefined || !this.running) return;
+    if (signal.aborted) this.halt(signal.reason);
+    else {
+      linkAbort(signal, this.#lameDuck);
+      void this.done.catch(() => {}).then(() => unlinkAbort(signal, this.#lameDuck));
+    }
+  }
+
+  async #run(): Promise<void> {
+    // the caller gets the loop before the source is asked
+    await ADMITTED;
+    const fault = await this.#produce();
+    this.#doing = 'nothing';
+    this.#closeFeed();
+    this.end(fault);
+    this.host.settle();
+  }
+
+  async #produce(): Promise<LoopFault | undefined> {
+    let turnBegan = now();
+    for (let items = 0; this.running; items += 1) {
+      if (!this.taking) {
+        await this.#resumed();
+        continue;
+      }
+      const step = await this.#ask();
+      if (step === FINISHED) return undefined;
+      if (typeof step === 'object' && step instanceof Failure) {
+        const fault = await this.#failed(step.error);
+        if (fault !== undefined) return fault;
+      } else if (step === NOTHING) {
+        await this.#nap(this.#idleMs);
+      } else if (!(await this.#put(step))) {
+        return undefined;
+      }
+      if (items % ITEMS_BETWEEN_LOOKS === ITEMS_BETWEEN_LOOKS - 1 && now() - turnBegan > TURN_MS) {
+        await yieldToLoop();
+        turnBegan = now();
+      }
+    }
+    return undefined;
+  }
+
+  async #ask(): Promise<T | typeof NOTHING | typeof FINISHED | Failure> {
+    this.#doing = 'asking';
+    try {
+      return await this.#feed.next();
+    } catch (error) {
+      return new Failure(error);
+    } finally {
+      this.#doing = 'nothing';
+    }
+  }
+
+  /** Waits for room however long it takes; false where the queue takes nothing any more. */
+  async #put(value: T): Promise<boolean> {
+    const { channel } = this.host;
+    this.#doing = 'putting';
+    try {
+      const { refusal } = channel;
+      if (refusal !== undefined) throw refusal.error;
+      await channel.put(value, NO_OPTIONS, true);
+      return true;
+    } catch (error) {
+      this.#faults.report('queue.producer-failed', 'an item of a producer was lost', { error, delayMs: 0 });
+      this.host.lost();
+      return false;
+    } finally {
+      this.#doing = 'nothing';
+      this.host.settle();
+    }
+  }
+
+  /** Reports a failure of the source and waits; returns a fault where the loop cannot go on. */
+  async #failed(error: unknown): Promise<LoopFault | undefined> {
+    if (!this.running && error === this.#abort.reason) return undefined;
+    const onError = this.#onError;
+    const fatal = onError === 'stop';
+    if (fatal || !this.#feed.polled) {
+      this.#faults.stopped('the producer stopped, because its source failed', error);
+    } else {
+      const delayMs = this.running ? this.#errorDelayMs : 0;
+      this.#faults.report('queue.producer-failed', 'the source of a producer failed', { error, delayMs });
+    }
+    if (typeof onError === 'function') await this.#tell(onError, error);
+    if (fatal) return { error, fatal };
+    if (!this.#feed.polled) {
+      // an iterator that threw has ended
+      this.#feedClosed = true;
+      return { error, fatal };
+    }
+    await this.#nap(this.#errorDelayMs);
+    return undefined;
+  }
+
+  async #tell(onError: (error: unknown) => Awaitable<void>, error: unknown): Promise<void> {
+    try {
+      await onError(error);
+    } catch (fault) {
+      reportError(fault);
+    }
+  }
+
+  /** Sleeps until the time is over or the loop halts. */
+  async #nap(delayMs: number): Promise<void> {
+    await sleep(delayMs, { signal: this.#abort.signal }).catch(() => {});
+  }
+
+  async #resumed(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
+
+  #closeFeed(): void {
+    if (this.#feedClosed) return;
+    this.#feedClosed = true;
+    notify(() => this.#feed.close());
+  }
+}
+
+class Failure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+const NO_OPTIONS: CallOptions = {};
