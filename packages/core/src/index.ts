@@ -71,6 +71,27 @@ export { noRetry, retryLater } from './resilience/verdicts.ts';
 // policy
 
 // jobs
+export { DeadLetters } from './jobs/dead-letters.ts';
+export type {
+  DeadJob,
+  DeadLetterStore,
+  EnqueueResult,
+  JobAdmission,
+  JobCapabilities,
+  JobDelivery,
+  JobDriver,
+  JobEngine,
+  JobFailure,
+  JobPriority,
+  JobSubscribeOptions,
+  ListDeadOptions,
+  WireJob,
+} from './jobs/engine.ts';
+export type { EnqueueOptions, EnqueueWaitOptions, JobInput, JobOptions } from './jobs/enqueue.ts';
+export type { JobConsumeOptions } from './jobs/job-consumer.ts';
+export type { JobQueueOptions } from './jobs/job-options.ts';
+export { JobQueue } from './jobs/job-queue.ts';
+export type { JobContext, JobHandler } from './jobs/job-run.ts';
 
 // service
 export type { BackgroundOptions } from './service/background.ts';

@@ -17,6 +17,11 @@ export class LazyAbort implements SignalSource {
     return this.#reason;
   }
 
+  /** Whether anybody ever read the signal: if not, nobody can have acted on the abort. */
+  get read(): boolean {
+    return this.#controller !== undefined;
+  }
+
   /** The signal, made now if nobody has read it before. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {

@@ -81,6 +81,11 @@ export class WaitLine<W extends Waiter> {
     return this.#first;
   }
 
+  /** Who came last. */
+  get last(): W | undefined {
+    return this.#last;
+  }
+
   /** Puts `waiter` at the end, until its signal aborts, its deadline or `maxWaitMs` passes. The signal must not be aborted yet. */
   join(waiter: W, options: CallOptions, maxWaitMs: number): void {
     waiter.line = this;
@@ -88,6 +93,18 @@ export class WaitLine<W extends Waiter> {
     if (this.#last === undefined) this.#first = waiter;
     else this.#last.next = waiter;
     this.#last = waiter;
+    this.#size += 1;
+    waiter.arm(options, maxWaitMs);
+  }
+
+  /** Puts `waiter` right before `next`, who stands in this line: for one who comes back to the place it had. */
+  joinBefore(next: W, waiter: W, options: CallOptions, maxWaitMs: number): void {
+    waiter.line = this;
+    waiter.previous = next.previous;
+    waiter.next = next;
+    if (next.previous === undefined) this.#first = waiter;
+    else next.previous.next = waiter;
+    next.previous = waiter;
     this.#size += 1;
     waiter.arm(options, maxWaitMs);
   }

@@ -1,0 +1,306 @@
+/**
+ * What the two sides of a job queue share: the engine and whether it is open, admission, the loops, and how it all ends. The one
+ * difference that an engine makes here is durability: jobs that only memory holds are worked off before the end, others are left
+ * where they are safe.
+ */
+import type { ComponentHealth, Door, DrainOptions, DrainReport, Stats } from '../component.ts';
+import { isHoldfastError } from '../errors/is-holdfast-error.ts';
+import { EngineUnavailableError } from '../errors/job-errors.ts';
+import { QueueClosedError } from '../errors/queue-errors.ts';
+import { emit, observed } from '../events/bus.ts';
+import type { Loop, LoopFault } from './job-loop.ts';
+import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
+import { call } from '../signal/call.ts';
+import { IdleLine } from '../signal/idle-line.ts';
+import type { CallOptions } from '../signal/work-context.ts';
+import { Admission } from './admission.ts';
+import { DepthSample } from './depth-sample.ts';
+import type { JobDriver } from './engine.ts';
+import type { IntakeHost } from './enqueue.ts';
+import { JobConsumer, type JobConsumerHost } from './job-consumer.ts';
+import type { JobSettings } from './job-options.ts';
+import type { JobOutcome } from './outcome.ts';
+
+/** How long the engine may take to open, and to answer a question, in milliseconds. */
+const OPEN_TIMEOUT_MS = 10_000;
+const ASK_TIMEOUT_MS = 2_000;
+/** How long a disposal waits for handlers that were cancelled, in milliseconds. */
+const GRACE_MS = 2_000;
+/** How often to look for room that other processes made, in milliseconds. */
+const POLL_MS = 100;
+
+/** The inside of a JobQueue. */
+export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
+  readonly name: string;
+  readonly driver: JobDriver;
+  readonly admission: Admission;
+  readonly sample: DepthSample | undefined;
+  readonly maxDepth: number;
+  readonly maxRetries: number;
+  readonly maxPayloadBytes: number;
+  readonly #settings: JobSettings;
+  readonly #idle: IdleLine = new IdleLine(() => this.#unfinished());
+  readonly #loops: Set<Loop> = new Set<Loop>();
+  readonly #totals: Record<JobOutcome['kind'], number> = { ack: 0, retry: 0, dead: 0, release: 0 };
+  #door: Door | undefined;
+  #lameDuck: AbortSignal | undefined;
+  #opening: Promise<void> | undefined;
+  #disposing: Promise<void> | undefined;
+  #opened = false;
+  #closed = false;
+  #released = false;
+  #lost = 0;
+  #lastDelayMs: number | undefined;
+  #cancelled = false;
+  #fault: LoopFault | undefined;
+
+  constructor(settings: JobSettings) {
+    const { name, driver, maxDepth, overflow, maxPending } = settings;
+    const { reach, backpressure } = driver.capabilities;
+    this.#settings = settings;
+    this.name = name;
+    this.driver = driver;
+    this.maxDepth = maxDepth;
+    this.maxRetries = settings.maxRetries;
+    this.maxPayloadBytes = settings.maxPayloadBytes;
+    this.admission = new Admission({
+      queue: name,
+      maxDepth,
+      maxPending,
+      overflow,
+      pollMs: reach === 'process' ? 0 : POLL_MS,
+      settled: () => this.settle(),
+    });
+    if (backpressure === 'sampled' && maxDepth !== Infinity)
+      this.sample = new DepthSample(name, maxDepth, () => driver.counts(name));
+  }
+
+  get door(): Door | undefined {
+    return this.#door;
+  }
+
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  adopt(door: Door): void {
+    this.#door = door;
+    if (this.#loops.size > 0) this.#watchShutdown();
+  }
+
+  /** One attempt for all who ask while it runs; a failed one may be followed by another. */
+  open(): Promise<void> {
+    if (this.#released) return Promise.reject(this.#closedError());
+    this.#opening ??= this.#openOnce();
+    return this.#opening;
+  }
+
+  refusal(options: CallOptions): Error | undefined {
+    return this.#closed ? this.#closedError() : this.#door?.refusal(options);
+  }
+
+  backoffMs(failures: number): number {
+    return this.#settings.backoffMs(failures);
+  }
+
+  started(queueDelayMs: number): void {
+    this.#lastDelayMs = queueDelayMs;
+  }
+
+  told(outcome: JobOutcome['kind']): void {
+    this.#totals[outcome] += 1;
+    if (outcome === 'ack' || outcome === 'dead') {
+      this.sample?.free(1);
+      this.admission.leave(1);
+    }
+  }
+
+  joined(loop: Loop): void {
+    this.#loops.add(loop);
+    this.#watchShutdown();
+    if (this.#closed || this.#lameDuck?.aborted) this.#haltSafe(this.#closedError());
+  }
+
+  left(loop: Loop, fault: LoopFault | undefined): void {
+    this.#loops.delete(loop);
+    if (fault?.fatal) this.#fault = fault;
+    this.settle();
+  }
+
+  settle(): void {
+    if (this.#closed && !this.#durable && this.#unfinished() === 0)
+      for (const loop of this.#loops) loop.halt(undefined);
+    this.#idle.settle();
+  }
+
+  /** The lame duck. */
+  onAbort(reason: unknown): void {
+    this.#haltSafe(reason);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const error = this.#closedError();
+    this.admission.reject(error);
+    this.#haltSafe(error);
+    this.settle();
+  }
+
+  async drain(options?: DrainOptions): Promise<DrainReport> {
+    const cancelled = this.#cancelled;
+    const report = await this.#idle.drain(options);
+    if (report.drained && (this.#durable || this.#left() === 0)) return report;
+    const left = cancelled || report.drained ? this.#left() : report.left;
+    return { drained: false, left, leaked: cancelled ? this.#jobsInHand() : [] };
+  }
+
+  cancel(reason: unknown): void {
+    this.#cancelled = true;
+    this.#closed = true;
+    this.admission.reject(reason);
+    for (const loop of this.#loops) loop.cancel(reason);
+    this.settle();
+  }
+
+  /** Jobs in memory that nobody will work on any more. */
+  lost(): number {
+    if (this.#released) return this.#lost;
+    return this.#cancelled && !this.#durable ? this.#left() : 0;
+  }
+
+  async stats(): Promise<Stats> {
+    const counts = await this.#counts().catch((): Stats => ({}));
+    const { waiting, active, delayed } = counts;
+    const known = typeof waiting === 'number' && typeof active === 'number' && typeof delayed === 'number';
+    return {
+      ...counts,
+      depth: known ? waiting + active + delayed : undefined,
+      capacity: this.maxDepth,
+      pending: this.admission.pending,
+      inFlight: this.#inFlight(),
+      queueDelayMs: this.#lastDelayMs,
+      completed: this.#totals.ack,
+      retried: this.#totals.retry,
+      released: this.#totals.release,
+      died: this.#totals.dead,
+    };
+  }
+
+  async health({ signal, deadline }: CallOptions): Promise<ComponentHealth> {
+    if (this.#closed) return { status: 'down', detail: 'closed' };
+    if (this.#fault !== undefined)
+      return { status: 'down', detail: `a loop stopped: ${String(this.#fault.error)}` };
+    try {
+      const { paused, waiting, active, delayed } = await call(() => this.#counts(), { signal, deadline });
+      if (paused === true) return { status: 'degraded', detail: 'paused' };
+      const depth = [waiting, active, delayed].reduce<number>(
+        (sum, n) => sum + (typeof n === 'number' ? n : 0),
+        0,
+      );
+      return depth >= this.maxDepth
+        ? { status: 'degraded', detail: `full (${depth} jobs)` }
+        : { status: 'up' };
+    } catch (error) {
+      return { status: 'down', detail: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  async #dispose(): Promise<void> {
+    this.close();
+    await this.#opening?.catch(() => {});
+    if (!this.#durable && !this.#cancelled && (await this.#worksOn())) await this.#idle.drain();
+    const stopped = Promise.all(Array.from(this.#loops, (loop) => loop.stop()));
+    await (this.#cancelled ? call(() => stopped, { timeoutMs: GRACE_MS }).catch(() => {}) : stopped);
+    if (this.#lameDuck !== undefined) unlinkAbort(this.#lameDuck, this);
+    this.#lost = this.#durable ? 0 : this.#left();
+    this.#released = true;
+    if (this.#lost > 0) this.#reportLost(this.#lost);
+    if (this.#opened) await this.driver.close();
+  }
+
+  /** Whether jobs in memory will ever be finished. */
+  async #worksOn(): Promise<boolean> {
+    const consumers = [...this.#loops].some((loop) => loop instanceof JobConsumer && loop.taking);
+    if (!consumers) return false;
+    const { paused } = await this.#counts();
+    return paused !== true;
+  }
+
+  #reportLost(count: number): void {
+    if (observed()) emit('queue.dropped', this.name, { why: 'disposed', count });
+    else console.warn(`Queue "${this.name}" was disposed with ${count} jobs in memory; they are lost`);
+  }
+
+  get #durable(): boolean {
+    return this.driver.capabilities.durability !== 'none';
+  }
+
+  async #counts(): Promise<Stats> {
+    return call(
+      async () => {
+        await this.open();
+        return this.driver.counts(this.name);
+      },
+      { timeoutMs: ASK_TIMEOUT_MS, name: `Queue "${this.name}"` },
+    );
+  }
+
+  async #openOnce(): Promise<void> {
+    try {
+      await call((ctx) => this.driver.open(ctx), {
+        timeoutMs: OPEN_TIMEOUT_MS,
+        name: `Opening "${this.name}"`,
+      });
+      this.#opened = true;
+    } catch (error) {
+      this.#opening = undefined;
+      throw isHoldfastError(error, 'TIMEOUT')
+        ? new EngineUnavailableError(`The engine of queue "${this.name}" did not open in time`, error)
+        : error;
+    }
+  }
+
+  #closedError(): Error {
+    return this.#door?.refusal(undefined) ?? new QueueClosedError(this.name);
+  }
+
+  /** How many jobs run here, and how many more a producer has in hand. */
+  #inFlight(): number {
+    let count = 0;
+    for (const loop of this.#loops) count += loop.unfinished;
+    return count;
+  }
+
+  /** Jobs that this process has accepted and nobody else will finish. */
+  #left(): number {
+    return Math.max(this.#inFlight(), this.#durable ? 0 : (this.driver.depth?.(this.name) ?? 0));
+  }
+
+  /** What a drain waits for: after a cancel nobody works on what is only waiting. */
+  #unfinished(): number {
+    return (this.#cancelled ? this.#inFlight() : this.#left()) + this.admission.pending;
+  }
+
+  #jobsInHand(): readonly string[] {
+    return [...this.#loops].flatMap((loop) => (loop instanceof JobConsumer ? loop.jobIds : [loop.name]));
+  }
+
+  #watchShutdown(): void {
+    if (this.#lameDuck !== undefined || this.#door === undefined) return;
+    const signal = this.#door.signalAt('lame-duck');
+    this.#lameDuck = signal;
+    if (signal.aborted) this.#haltSafe(signal.reason);
+    else linkAbort(signal, this);
+  }
+
+  /** Ends what takes in more: producers, and consumers of jobs that are safe where they are. */
+  #haltSafe(reason: unknown): void {
+    for (const loop of this.#loops) if (this.#durable || !(loop instanceof JobConsumer)) loop.halt(reason);
+  }
+}

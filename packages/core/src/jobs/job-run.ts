@@ -1,0 +1,261 @@
+/**
+ * One start of one job: runs the handler once and settles the delivery once. The outcome is told only when the handler, and all
+ * that it gave up, has ended, so that no job runs twice at once in one process. The one exception is a handler that ignores its
+ * time-out for as long as a lease lasts: it is treated like one whose process died, and its slot stays taken.
+ */
+import { LeaseLostError, PayloadInvalidError } from '../errors/job-errors.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import { emit, observed } from '../events/bus.ts';
+import { now, reportError, type RunInContext } from '../runtime.ts';
+import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
+import { Deadline, earliest } from '../signal/deadline.ts';
+import { Execution } from '../signal/execution.ts';
+import { LazyAbort } from '../signal/lazy-abort.ts';
+import { createContext, extendContext, type AttemptContext, type Awaitable } from '../signal/work-context.ts';
+import type { JobDelivery } from './engine.ts';
+import { failureOf, maxRetriesOf, outcomeOf, type JobOutcome } from './outcome.ts';
+
+/** What a job handler receives. */
+export interface JobContext extends AttemptContext {
+  /** When the job was handed in. */
+  readonly enqueuedAt: Date;
+  /** How long it waited beyond the delay it was given, in milliseconds; never negative. */
+  readonly queueDelayMs: number;
+  /** The job's id: an idempotency key, the same at every start. */
+  readonly id: string;
+  /** How many starts may follow the first. */
+  readonly maxRetries: number;
+  /** Whether the job was started before, also where that start spent no attempt: its effects may be half there. */
+  readonly redelivered: boolean;
+  /** What the producer sent along, such as trace context. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Does the work of one job. */
+export type JobHandler<T> = (payload: T, ctx: JobContext) => Awaitable<void>;
+
+/** What all runs of one consumer share. */
+export interface JobRunHost<T> {
+  readonly queue: string;
+  readonly handler: JobHandler<T>;
+  readonly inContext: RunInContext;
+  readonly timeoutMs: number;
+  /** How long a handler may ignore its time-out before its job is taken as lost. */
+  readonly graceMs: number;
+  readonly deadline: Deadline | undefined;
+  /** The record that `consume` was called under. */
+  readonly execution: Execution | undefined;
+  readonly owner: object | undefined;
+  backoffMs(failures: number): number;
+  started(queueDelayMs: number): void;
+  /** The engine knows the outcome. */
+  told(outcome: JobOutcome['kind']): void;
+  /** The outcome is being told although the handler still runs. */
+  leaked(): void;
+  /** The outcome is told, and nothing of this start runs any more; `leaked` is whether it did for a while. */
+  ended(run: JobRun<T>, leaked: boolean): void;
+}
+
+/** A delivery that is being worked on. */
+export class JobRun<T> implements AbortListener {
+  readonly #host: JobRunHost<T>;
+  readonly #delivery: JobDelivery;
+  readonly #abort: LazyAbort = new LazyAbort();
+  #cut: 'cancelled' | 'timed-out' | 'lease-lost' | undefined;
+  #result: { readonly failed: boolean; readonly error: unknown } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #startedAt = 0;
+  #settling = false;
+  #told = false;
+  #leaked = false;
+  #quiet = false;
+
+  constructor(host: JobRunHost<T>, delivery: JobDelivery) {
+    this.#host = host;
+    this.#delivery = delivery;
+  }
+
+  /** Id of the job. */
+  get id(): string {
+    return this.#delivery.job.id;
+  }
+
+  /** Starts the handler; never throws. */
+  start(): void {
+    const { job, attempt, signal } = this.#delivery;
+    if (attempt > job.maxRetries + 1) {
+      // the last start it was allowed ended without an outcome
+      this.#end({ kind: 'dead', error: new LeaseLostError(this.#host.queue, job.id) });
+    } else if (signal?.aborted) {
+      this.#end({ kind: 'release', delayMs: undefined, error: signal.reason });
+    } else {
+      if (signal !== undefined) linkAbort(signal, this);
+      this.#run();
+    }
+  }
+
+  /** The lease was lost. */
+  onAbort(reason: unknown): void {
+    this.#cutShort('lease-lost', reason);
+  }
+
+  /** Aborts the handler; the job is given back when it has ended. */
+  cancel(reason: unknown): void {
+    this.#cutShort('cancelled', reason);
+  }
+
+  #run(): void {
+    const { handler, inContext, timeoutMs, execution: parent, owner } = this.#host;
+    let payload: T;
+    try {
+      // it was put in as T; a queue that others feed is as typed as they are
+      payload = JSON.parse(this.#delivery.job.body) as T;
+    } catch {
+      this.#end({ kind: 'dead', error: new PayloadInvalidError('$', 'is not JSON') });
+      return;
+    }
+    if (timeoutMs !== Infinity) this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
+    const execution = new Execution(parent, owner);
+    const ctx = this.#context(execution);
+    this.#startedAt = now();
+    let work: Promise<void>;
+    try {
+      work = Promise.resolve(inContext(() => handler(payload, ctx)));
+    } catch (error) {
+      work = Promise.reject(error);
+    }
+    work.then(
+      () => this.#returned(execution, false, undefined),
+      (error: unknown) => this.#returned(execution, true, error),
+    );
+  }
+
+  #context(execution: Execution): JobContext {
+    const { job, attempt, redelivered = attempt > 1 } = this.#delivery;
+    const { queue, timeoutMs, deadline } = this.#host;
+    const own = timeoutMs === Infinity ? undefined : Deadline.after(timeoutMs);
+    // two clocks that differ must not make a delay negative; what was asked for is no delay of the queue's
+    const queueDelayMs = Math.max(0, Date.now() - job.enqueuedAt - job.delayMs);
+    if (attempt === 1) this.#host.started(queueDelayMs);
+    if (observed()) emit('job.started', queue, { id: job.id, attempt, queueDelayMs });
+    return extendContext(createContext(this.#abort, earliest(deadline, own), execution), {
+      id: job.id,
+      attempt,
+      maxRetries: maxRetriesOf(job.maxRetries),
+      redelivered,
+      headers: job.headers,
+      enqueuedAt: new Date(job.enqueuedAt),
+      queueDelayMs,
+    });
+  }
+
+  #returned(execution: Execution, failed: boolean, error: unknown): void {
+    this.#result = { failed, error };
+    if (!this.#settling && execution.abandoned > 0) this.#waitAtMost();
+    execution.whenSettled(() => this.#end(this.#outcome()));
+  }
+
+  #timeOut(): void {
+    const { queue, timeoutMs } = this.#host;
+    this.#cutShort(
+      'timed-out',
+      new TimeoutError(`Job "${this.id}" of queue "${queue}"`, 'attempt', timeoutMs),
+    );
+    this.#waitAtMost();
+  }
+
+  #waitAtMost(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#leaked = true;
+      this.#host.leaked();
+      this.#settle(this.#outcome());
+    }, this.#host.graceMs);
+  }
+
+  #cutShort(how: 'cancelled' | 'timed-out' | 'lease-lost', reason: unknown): void {
+    if (this.#cut !== undefined) return;
+    this.#cut = how;
+    this.#abort.abort(reason);
+  }
+
+  #outcome(): JobOutcome {
+    const { job, attempt } = this.#delivery;
+    if (this.#cut === 'lease-lost') return { kind: 'release', delayMs: undefined, error: this.#abort.reason };
+    // a handler that returns after its abort may have stopped half-way because of it, unless it never looked at its signal
+    const whole = this.#cut === undefined || !this.#abort.read;
+    if (this.#result?.failed === false && whole) return { kind: 'ack' };
+    if (this.#cut === 'cancelled') return { kind: 'release', delayMs: undefined, error: this.#abort.reason };
+    const error = this.#cut === 'timed-out' ? this.#abort.reason : this.#result?.error;
+    return outcomeOf(error, attempt, job.maxRetries, (failures) => this.#host.backoffMs(failures));
+  }
+
+  /** Nothing of this start runs any more. */
+  #end(outcome: JobOutcome): void {
+    this.#quiet = true;
+    if (this.#told) this.#host.ended(this, this.#leaked);
+    else this.#settle(outcome);
+  }
+
+  #settle(outcome: JobOutcome): void {
+    if (this.#settling) return;
+    this.#settling = true;
+    clearTimeout(this.#timer);
+    const { signal } = this.#delivery;
+    if (signal !== undefined) unlinkAbort(signal, this);
+    void this.#tell(outcome);
+  }
+
+  async #tell(outcome: JobOutcome): Promise<void> {
+    await this.#say(outcome);
+    this.#told = true;
+    this.#host.told(outcome.kind);
+    if (this.#quiet) this.#host.ended(this, this.#leaked);
+  }
+
+  /** Never rejects: an engine that does not take the outcome will deliver the job again. */
+  async #say(outcome: JobOutcome): Promise<void> {
+    const { queue } = this.#host;
+    const { job, attempt } = this.#delivery;
+    const { id } = job;
+    try {
+      switch (outcome.kind) {
+        case 'ack': {
+          const durationMs = now() - this.#startedAt;
+          const answer = await this.#delivery.ack();
+          if (observed())
+            emit(answer === 'acked' ? 'job.done' : 'job.lease-lost', queue, { id, attempt, durationMs });
+          break;
+        }
+        case 'retry': {
+          const { delayMs, error } = outcome;
+          await this.#delivery.retry(delayMs, failureOf(error));
+          if (observed()) emit('job.retried', queue, { id, attempt, delayMs, error });
+          break;
+        }
+        case 'dead': {
+          const { error } = outcome;
+          const attempts = Math.min(attempt, job.maxRetries + 1);
+          await this.#delivery.dead(failureOf(error));
+          if (observed()) emit('job.dead', queue, { id, attempts, error });
+          break;
+        }
+        case 'release': {
+          const { delayMs, error } = outcome;
+          await this.#delivery.release(delayMs);
+          if (observed())
+            emit(this.#cut === 'lease-lost' ? 'job.lease-lost' : 'job.released', queue, {
+              id,
+              attempt,
+              delayMs,
+              error,
+            });
+          break;
+        }
+      }
+    } catch (error) {
+      if (observed()) emit('job.unsettled', queue, { id, attempt, outcome: outcome.kind, error });
+      else reportError(error);
+    }
+  }
+}

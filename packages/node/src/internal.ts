@@ -1,0 +1,11 @@
+/**
+ * The glue that the adapters build on. Not public: it may change in any release, and nothing outside `@holdfast/*` should import it.
+ */
+export { answerHealth, type AnswerHealth } from './http/answer-health.ts';
+export {
+  openRequestScope,
+  requestHandleOf,
+  requestScopeOf,
+  type NodeRequest,
+  type NodeResponse,
+} from './http/request-scope.ts';
