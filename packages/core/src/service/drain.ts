@@ -15,12 +15,15 @@ export interface Drainable {
   readonly scopes: Scopes;
 }
 
-/** Resolves when all is idle; a component that says it will not become idle is not asked again. Pointless once `run` is over. */
+/**
+ * Resolves when all is idle, with true, or when there is no more to wait for. A component that says it will not become idle is not
+ * asked again.
+ */
 export async function drainAll(
   { registry, door, scopes }: Drainable,
   run: PhaseRun,
   complain: Complain,
-): Promise<void> {
+): Promise<boolean> {
   for (let quiet = 0; quiet < 2 && !run.over;) {
     const before = door.passed;
     const asked = registry.owned.filter((owned) => owned.drains && !owned.gaveUp);
@@ -28,4 +31,5 @@ export async function drainAll(
     await Promise.all([requests, ...asked.map((owned) => owned.drain(run, complain))]);
     quiet = door.passed === before ? quiet + 1 : 0;
   }
+  return !run.over && registry.owned.every((owned) => owned.idle);
 }

@@ -56,7 +56,7 @@ export class Owned implements Dependent {
     return this.component.drain !== undefined || (!this.adopted && this.component.close !== undefined);
   }
 
-  /** Whether its last drain found it idle. */
+  /** Whether its last drain found it idle. Tracked work may have fed it since. */
   get idle(): boolean {
     return !this.drains || this.#idle;
   }
@@ -104,6 +104,12 @@ export class Owned implements Dependent {
     this.#gaveUp = false;
     void this.#count();
     attempt(() => this.component.cancel?.(reason)).catch((error: unknown) => complain(this.name, error));
+  }
+
+  /** Cancels one that was found idle and has work again. */
+  async cancelIfBusy(reason: unknown, complain: Complain): Promise<void> {
+    const report = await attempt(() => this.component.drain?.({ timeoutMs: 0 })).catch(() => undefined);
+    if (report?.drained === false) this.cancel(reason, complain);
   }
 
   /** Names what still runs although it was cancelled: the tasks of a manager, else the component's own word, else its name. */

@@ -9,6 +9,8 @@ import { Owned } from './owned.ts';
 export class Registry {
   readonly #owned: Map<string, Owned> = new Map<string, Owned>();
   readonly #entries: Set<Owned | Hook> = new Set<Owned | Hook>();
+  /** Those of the entries that need something. */
+  readonly #needy: Set<Owned | Hook> = new Set<Owned | Hook>();
 
   /** Everything, in order of registration. */
   get entries(): readonly (Owned | Hook)[] {
@@ -37,15 +39,16 @@ export class Registry {
   add(entry: Owned | Hook): void {
     if (entry instanceof Owned && this.#owned.has(entry.name))
       throw outOfRange('component.name', 'unique within its service', entry.name);
-    const entries = this.entries;
-    checkAcyclic(entry, entries);
-    checkPhases(entry, entries);
+    if (entry.dependsOn.length > 0) checkAcyclic(entry, this.entries);
+    checkPhases(entry, entry.dependsOn.length > 0 ? this.entries : [...this.#needy]);
     this.#entries.add(entry);
+    if (entry.dependsOn.length > 0) this.#needy.add(entry);
     if (entry instanceof Owned) this.#owned.set(entry.name, entry);
   }
 
   remove(entry: Owned | Hook): void {
     this.#entries.delete(entry);
+    this.#needy.delete(entry);
     if (entry instanceof Owned) this.#owned.delete(entry.name);
   }
 

@@ -65,6 +65,8 @@ export class Shutdown {
   #run: PhaseRun | undefined;
   #carryMs = 0;
   #fatalErrors = 0;
+  /** The drain found nothing left. */
+  #drained = false;
   #settle: ((report: ShutdownReport) => void) | undefined;
   /** What it comes to; never rejects. */
   readonly report: Promise<ShutdownReport> = new Promise((resolve) => {
@@ -84,7 +86,7 @@ export class Shutdown {
 
   /** Goes through all phases. */
   async run(): Promise<void> {
-    const { name, door, starting } = this.#parts;
+    const { name, door, plan, starting } = this.#parts;
     if (observed()) emit('service.shutdown', name, { cause: this.#trigger.cause });
     starting?.abort(door.reason);
     for (const phase of PHASES) {
@@ -92,6 +94,7 @@ export class Shutdown {
       door.begin(phase);
       this.#parts.entered(phase);
       this.#begin(phase);
+      if (this.#findings.elapsedMs > (phase === 'flush' ? plan.budgetMs : plan.cutMs)) this.#cut(); // the loop was blocked
       if (this.#current >= this.#target) await this.#wait(phase);
       else this.#skipHooks(phase);
       if (phase === 'cancel') this.#cancelServers();
@@ -119,12 +122,14 @@ export class Shutdown {
 
   /** Goes straight to a short flush. */
   force(): void {
+    if (this.#current > FLUSH) return;
     this.#findings.forced = true;
     this.#jump(FLUSH);
   }
 
   /** Records an error that leaves no choice: the first one cancels, the next one goes straight to the flush. */
   fatal(name: string, error: unknown): void {
+    if (this.#current > FLUSH) return;
     this.#fatalErrors += 1;
     this.#findings.error(name, error);
     this.#jump(this.#fatalErrors === 1 ? CANCEL : FLUSH);
@@ -154,6 +159,12 @@ export class Shutdown {
     else if (this.#findings.forced) this.#run?.shorten(this.#parts.plan.reserveMs);
   }
 
+  /** The time is used up, except for the flush. */
+  #cut(): void {
+    this.#findings.timedOut = true;
+    this.#target = FLUSH;
+  }
+
   /** What a phase does at once, whether anybody waits for it or not. */
   #begin(phase: ShutdownPhase): void {
     if (observed()) emit('service.phase', this.#parts.name, { phase });
@@ -171,14 +182,12 @@ export class Shutdown {
   async #wait(phase: ShutdownPhase): Promise<void> {
     const { limitMs, isCut } = this.#limit(phase);
     const run = new PhaseRun(phase, limitMs, () => {
-      if (!isCut) return;
-      this.#findings.timedOut = true;
-      this.#target = FLUSH;
+      if (isCut) this.#cut();
     });
     this.#run = run;
     run.add(this.#runSteps(run));
     if (phase === 'lame-duck') run.add(this.#lameDuck(run));
-    if (phase === 'drain') run.add(this.#drain(run));
+    if (phase === 'drain') await this.#finishWork(run);
     if (phase === 'cancel') await this.#stopWork(run);
     if (phase === 'flush' && this.#target === FLUSH) void this.#drain(run); // nobody waited after the cancelling
     await run.done();
@@ -188,6 +197,22 @@ export class Shutdown {
     const spentMs = run.elapsedMs;
     this.#findings.phase(phase, spentMs);
     this.#carryMs = this.#target > this.#current ? 0 : Math.max(0, this.#allowance(phase) - spentMs);
+  }
+
+  /** Waits until nothing is left to do, whatever the hooks of the phase may add; then what was open to tracked work closes, too. */
+  async #finishWork(run: PhaseRun): Promise<void> {
+    const { door, registry } = this.#parts;
+    let passed: number;
+    do {
+      passed = door.passed;
+      run.add(this.#drain(run));
+      await run.done();
+    } while (!run.over && door.passed !== passed);
+    if (this.#drained) for (const owned of registry.owned) owned.close(this.#complain);
+  }
+
+  async #drain(run: PhaseRun): Promise<void> {
+    this.#drained = await drainAll(this.#parts, run, this.#complain);
   }
 
   /** Waits for what was cancelled. Servers come last, so that requests that were aborted can still be answered. */
@@ -203,7 +228,9 @@ export class Shutdown {
   }
 
   #cancel(owned: Owned): void {
-    if (!owned.idle) owned.cancel(this.#parts.door.reason, this.#complain);
+    if (this.#drained || !owned.drains) return;
+    if (owned.idle) void owned.cancelIfBusy(this.#parts.door.reason, this.#complain);
+    else owned.cancel(this.#parts.door.reason, this.#complain);
   }
 
   #lastFirst(): readonly Owned[] {
@@ -244,12 +271,6 @@ export class Shutdown {
     await Promise.race([starting.settled(), grace]).catch(() => {});
   }
 
-  async #drain(run: PhaseRun): Promise<void> {
-    await drainAll(this.#parts, run, this.#complain);
-    if (run.over) return;
-    for (const owned of this.#parts.registry.owned) if (owned.idle) owned.close(this.#complain);
-  }
-
   async #runSteps(run: PhaseRun): Promise<void> {
     const { entries } = this.#parts.registry;
     const steps = entries.filter((entry) => entry.settings.phase === run.phase);
@@ -270,7 +291,8 @@ export class Shutdown {
     const { component, name, settings, inert } = step;
     if (inert || component === this.#parts.tasks || component[Symbol.asyncDispose] === undefined) return;
     const report = await runHook(name, () => component[Symbol.asyncDispose]?.(), settings.timeoutMs, limits);
-    if (report.outcome !== 'ok') this.#findings.hook(report, settings.critical);
+    const expected = report.outcome === 'timed-out' && step.report.leaked.length > 0; // it waits for what leaked
+    if (report.outcome !== 'ok') this.#findings.hook(report, settings.critical && !expected);
   }
 
   /** The hooks of a phase that nobody waits for: there was no time. */
