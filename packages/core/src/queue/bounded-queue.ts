@@ -28,11 +28,17 @@ import {
 import { IdleLine } from '../signal/idle-line.ts';
 import { checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
 import { Channel, type Overflow } from './channel.ts';
-import { Consumer, type ConsumeLoop, type ConsumeOptions, type ItemHandler } from './consume.ts';
+import {
+  Consumer,
+  type ConsumeLoop,
+  type ConsumeOptions,
+  type ConsumerHost,
+  type ItemHandler,
+} from './consume.ts';
 import { Drops, type DropListener } from './drops.ts';
 import type { Envelope } from './item.ts';
-import { Producer, type ProduceOptions } from './produce.ts';
-import type { Loop, LoopFault, LoopHost, QueueLoop } from './queue-loop.ts';
+import { Producer, type ProduceOptions, type ProducerHost } from './produce.ts';
+import type { Loop, LoopFault, QueueLoop } from './queue-loop.ts';
 import type { Source } from './source.ts';
 import { BatchTaker, QueueIterator, SingleTaker, tookTooLong } from './takers.ts';
 
@@ -99,12 +105,12 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   readonly name: string;
   readonly #channel: Channel<T>;
   readonly #drops: Drops<T>;
-  readonly #loops: Set<Loop<T>> = new Set<Loop<T>>();
+  readonly #loops: Set<Loop> = new Set<Loop>();
   readonly #idle: IdleLine = new IdleLine(
     () => this.#left(),
     (left) => this.#report(left),
   );
-  readonly #host: LoopHost<T>;
+  readonly #host: ConsumerHost<T> & ProducerHost<T>;
   #door: Door | undefined;
   #fault: LoopFault | undefined;
   #cancelled = false;
@@ -338,11 +344,19 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
     return { drained: left === 0, left, leaked };
   }
 
-  #makeHost(): LoopHost<T> {
+  #makeHost(): ConsumerHost<T> & ProducerHost<T> {
     const door = (): Door | undefined => this.#door;
     const channel = this.#channel;
     return {
+      name: this.name,
       channel,
+      get closed() {
+        return channel.refusal !== undefined;
+      },
+      put: (value) => {
+        const { refusal } = channel;
+        return refusal === undefined ? channel.put(value, NO_OPTIONS, true) : Promise.reject(refusal.error);
+      },
       get door() {
         return door();
       },

@@ -28,7 +28,7 @@ import {
   type CallOptions,
   type SignalSource,
 } from '../signal/work-context.ts';
-import { ADMITTED, Taker } from './channel.ts';
+import { ADMITTED, Taker, type Channel } from './channel.ts';
 import { Faults } from './faults.ts';
 import type { Item } from './item.ts';
 import { Loop, type LoopFault, type LoopHost, type QueueLoop } from './queue-loop.ts';
@@ -80,6 +80,13 @@ export interface ConsumeLoop extends QueueLoop {
   setConcurrency(concurrency: number): void;
 }
 
+/** What a consumer needs of its queue. */
+export interface ConsumerHost<T> extends LoopHost {
+  readonly channel: Channel<T>;
+  /** An item left the hands of a consumer unfinished, because its handler was aborted. */
+  lost(): void;
+}
+
 /** One item in hand. Its signal exists when somebody reads it. */
 class Run<T> extends LazyAbort {
   readonly item: Item<T>;
@@ -111,7 +118,7 @@ class Place<T> extends Taker<T> {
 }
 
 /** Runs a handler for each item of a queue. */
-export class Consumer<T> extends Loop<T> implements ConsumeLoop {
+export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
   readonly name: string;
   readonly #handler: ItemHandler<T>;
   readonly #onError: ConsumeErrorPolicy<T>;
@@ -128,7 +135,7 @@ export class Consumer<T> extends Loop<T> implements ConsumeLoop {
   #concurrency: number;
   #fault: LoopFault | undefined;
 
-  constructor(host: LoopHost<T>, handler: ItemHandler<T>, options: ConsumeOptions<T>) {
+  constructor(host: ConsumerHost<T>, handler: ItemHandler<T>, options: ConsumeOptions<T>) {
     checkFunction('handler', handler);
     checkCallOptions(options);
     const { concurrency = 1, onError = 'continue', errorDelayMs = 0, timeoutMs = Infinity, retry } = options;

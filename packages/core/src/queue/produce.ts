@@ -28,12 +28,23 @@ export interface ProduceOptions extends CallOptions {
   readonly onError?: ProduceErrorPolicy | undefined;
 }
 
+/** What a producer needs of its queue. */
+export interface ProducerHost<T> extends LoopHost {
+  readonly name: string;
+  /** Whether the queue takes nothing any more. */
+  readonly closed: boolean;
+  /** Puts one item, however long that takes; rejects where the item is lost. The producer is let in, whatever it was told. */
+  put(value: T): Promise<void>;
+  /** An item that a producer had in hand is lost. */
+  lost(): void;
+}
+
 /** A source that always has something, into a queue that always has room, would never let timers and sockets have their turn. */
 const TURN_MS = 10;
 const ITEMS_BETWEEN_LOOKS = 64;
 
 /** Puts the items of a source into a queue. */
-export class Producer<T> extends Loop<T> {
+export class Producer<T> extends Loop<ProducerHost<T>> {
   readonly name: string;
   readonly #feed: Feed<T>;
   readonly #idleMs: number;
@@ -46,7 +57,7 @@ export class Producer<T> extends Loop<T> {
   #wake: (() => void) | undefined;
   #feedClosed = false;
 
-  constructor(host: LoopHost<T>, source: Source<T>, options: ProduceOptions) {
+  constructor(host: ProducerHost<T>, source: Source<T>, options: ProduceOptions) {
     checkCallOptions(options);
     const { idleMs = 100, errorDelayMs = 1_000, onError = 'continue' } = options;
     super(host, options);
@@ -56,8 +67,8 @@ export class Producer<T> extends Loop<T> {
       typeof onError === 'function'
         ? onError
         : checkOneOf<'continue' | 'stop'>('onError', onError, ['continue', 'stop']);
-    this.name = `producer of queue "${host.channel.name}"`;
-    this.#faults = new Faults(host.channel.name);
+    this.name = `producer of queue "${host.name}"`;
+    this.#faults = new Faults(host.name);
     const execution = new Execution(executionOf(options), host.door?.owner);
     this.#feed = feedOf(source, () => createContext(this.#abort, options.deadline, execution));
     this.begin();
@@ -150,17 +161,14 @@ export class Producer<T> extends Loop<T> {
 
   /** Waits for room however long it takes; false where the queue takes nothing any more. */
   async #put(value: T): Promise<boolean> {
-    const { channel } = this.host;
     this.#doing = 'putting';
     try {
-      const { refusal } = channel;
-      if (refusal !== undefined) throw refusal.error;
-      await channel.put(value, NO_OPTIONS, true);
+      await this.host.put(value);
       return true;
     } catch (error) {
       this.#faults.report('queue.producer-failed', 'an item of a producer was lost', { error, delayMs: 0 });
       this.host.lost();
-      return false;
+      return !this.host.closed;
     } finally {
       this.#doing = 'nothing';
       this.host.settle();
@@ -223,5 +231,3 @@ class Failure {
     this.error = error;
   }
 }
-
-const NO_OPTIONS: CallOptions = {};

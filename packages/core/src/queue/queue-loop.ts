@@ -7,7 +7,6 @@ import { TimeoutError } from '../errors/timeout-error.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import type { CallOptions } from '../signal/work-context.ts';
 import type { Door } from '../component.ts';
-import type { Channel } from './channel.ts';
 
 /** A consumer or a producer at work. Disposing it stops it. */
 export interface QueueLoop extends AsyncDisposable {
@@ -26,17 +25,14 @@ export interface QueueLoop extends AsyncDisposable {
 }
 
 /** What a loop needs of its queue. */
-export interface LoopHost<T> {
-  readonly channel: Channel<T>;
+export interface LoopHost {
   readonly door: Door | undefined;
   /** The loop began. */
-  joined(loop: Loop<T>): void;
+  joined(loop: Loop): void;
   /** The loop ended, by `fault` where that was an error nobody expected. */
-  left(loop: Loop<T>, fault: LoopFault | undefined): void;
+  left(loop: Loop, fault: LoopFault | undefined): void;
   /** Something left the hands of a loop. */
   settle(): void;
-  /** An item left them unfinished, because its handler was aborted. */
-  lost(): void;
 }
 
 /** Why a loop ended before its time. */
@@ -46,12 +42,12 @@ export interface LoopFault {
   readonly fatal: boolean;
 }
 
-/** A loop of one queue. */
-export abstract class Loop<T> implements QueueLoop, AbortListener {
+/** A loop of one queue, of whatever kind: `H` is what it needs of it. */
+export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, AbortListener {
   /** Names it in reports. */
   abstract readonly name: string;
   readonly done: Promise<void>;
-  protected readonly host: LoopHost<T>;
+  protected readonly host: H;
   readonly #options: CallOptions;
   readonly #over: Promise<void>;
   #settle: ((fault: LoopFault | undefined) => void) | undefined;
@@ -59,7 +55,7 @@ export abstract class Loop<T> implements QueueLoop, AbortListener {
   #running = true;
   #paused = false;
 
-  constructor(host: LoopHost<T>, options: CallOptions) {
+  constructor(host: H, options: CallOptions) {
     this.host = host;
     this.#options = options;
     this.done = new Promise((resolve, reject) => {
@@ -79,7 +75,7 @@ export abstract class Loop<T> implements QueueLoop, AbortListener {
   }
 
   /** Whether it may take something new now. */
-  protected get taking(): boolean {
+  get taking(): boolean {
     return this.#running && !this.#paused;
   }
 
