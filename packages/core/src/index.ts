@@ -62,13 +62,18 @@ export { ResourceStack } from './resources/resource-stack.ts';
 
 // resilience
 export { backoff, type Backoff, type BackoffOptions, type Jitter } from './resilience/backoff.ts';
+export { CircuitBreaker } from './resilience/circuit-breaker.ts';
+export type { CircuitBreakerOptions } from './resilience/circuit-options.ts';
+export type { CircuitSnapshot } from './resilience/circuit-snapshot.ts';
 export type { ErrorClass, ErrorFilter } from './resilience/error-filter.ts';
 export { RetryBudget, type RetryBudgetOptions } from './resilience/retry-budget.ts';
 export type { RetryEvent, RetryOptions } from './resilience/retry-plan.ts';
 export { retry } from './resilience/retry.ts';
+export { withTimeout, type TimeoutOptions } from './resilience/timeout.ts';
 export { noRetry, retryLater } from './resilience/verdicts.ts';
 
 // policy
+export { Policy, type FallbackOptions, type PolicyOptions } from './policy/policy.ts';
 
 // jobs
 export { DeadLetters } from './jobs/dead-letters.ts';
@@ -108,6 +113,7 @@ export {
 export { Service, type ServiceOptions, type ShutdownOptions } from './service/service.ts';
 
 // http
+export { policyFetch, type PolicyFetchOptions } from './http/policy-fetch.ts';
 export { healthHandler } from './http/health.ts';
 export { toProblem, type Problem, type ProblemAnswer } from './http/problem.ts';
 

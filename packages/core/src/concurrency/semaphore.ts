@@ -47,7 +47,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   protected freeOnTimeout: boolean = false;
   readonly #line: WaitLine<CallTurn<unknown> | PermitTurn> = new WaitLine<CallTurn<unknown> | PermitTurn>();
   readonly #idle: IdleLine = new IdleLine(() => this.#inUse + this.#line.size);
-  readonly #release = (): void => this.#free();
+  readonly #slots: Slots = { free: () => this.#free(), outlive: (execution) => this.#outlive(execution) };
   readonly #tooLate = (maxWaitMs: number): Error => this.tooLate(maxWaitMs);
   #maxConcurrent: number;
   #inUse = 0;
@@ -93,7 +93,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
     return new Promise((resolve, reject) => {
       const maxWaitMs = this.#admit(options);
       const turn = new PermitTurn(this.#tooLate, resolve, reject);
-      if (this.#take()) turn.resolve(new Permit(this.#release));
+      if (this.#take()) turn.resolve(new Permit(this.#slots));
       else this.#wait(turn, options, maxWaitMs);
     });
   }
@@ -101,7 +101,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   /** A permit where a slot is free and nobody waits for it; `undefined` otherwise. */
   tryAcquire(): Disposable | undefined {
     if (this.#refusal(NO_OPTIONS) !== undefined || !this.#take()) return undefined;
-    return new Permit(this.#release);
+    return new Permit(this.#slots);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
     const turn = this.#inUse > this.#maxConcurrent ? undefined : this.#line.shift();
     if (turn instanceof CallTurn) return turn;
     if (turn !== undefined) {
-      turn.resolve(new Permit(this.#release));
+      turn.resolve(new Permit(this.#slots));
       return undefined;
     }
     this.#inUse -= 1;
@@ -245,16 +245,35 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   }
 }
 
-class Permit implements Disposable {
-  #release: (() => void) | undefined;
+/** What a permit asks of its semaphore. */
+interface Slots {
+  readonly free: () => void;
+  readonly outlive: (execution: Execution) => void;
+}
 
-  constructor(release: () => void) {
-    this.#release = release;
+class Permit implements Disposable {
+  #slots: Slots | undefined;
+
+  constructor(slots: Slots) {
+    this.#slots = slots;
   }
 
   [Symbol.dispose](): void {
-    const release = this.#release;
-    this.#release = undefined;
-    release?.();
+    const slots = this.#slots;
+    this.#slots = undefined;
+    slots?.free();
   }
+
+  leave(execution: Execution): void {
+    if (execution.abandoned === 0) return this[Symbol.dispose]();
+    const slots = this.#slots;
+    this.#slots = undefined;
+    slots?.outlive(execution);
+  }
+}
+
+/** Gives a permit back when all that `execution` has given up is over, as `execute` does. For guards that bring their own calls. */
+export function giveBack(permit: Disposable, execution: Execution): void {
+  if (permit instanceof Permit) permit.leave(execution);
+  else permit[Symbol.dispose]();
 }

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly signal: AbortSignal | undefined;
   readonly deadline: Deadline | undefined;
   readonly execution: Execution | undefined;
+  /** Whether work that was started may not be started again; what a guard refused may. */
+  readonly once?: boolean | undefined;
 }
 
 /** What the first attempt is given where nothing can end it. */
@@ -57,12 +59,13 @@ export class RetryRun<T> implements AbortListener {
   protected abort: LazyAbort | undefined;
   /** What the attempt that runs has returned. */
   protected work: Promise<T> | undefined;
+  /** Whether it waits for the next attempt. */
+  protected sleeping = false;
   readonly #fn: Work<T, AttemptContext>;
   readonly #outcome: Outcome<T>;
   readonly #givenMs: number;
   #attempt = 0;
   #retries = 0;
-  #sleeping = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #backoff: Backoff | undefined;
   #lastError: unknown;
@@ -125,8 +128,8 @@ export class RetryRun<T> implements AbortListener {
   protected succeeded(value: T): void {
     this.work = undefined;
     const { plan } = this;
-    const accept = (): void => this.#outcome.resolve(value);
-    if (plan?.retryResultIf === undefined) this.#settle(accept);
+    const accept = (): void => this.resolve(value);
+    if (plan?.retryResultIf === undefined) this.#finish(accept);
     else this.#consider(plan, plan.retryResultIf, value, undefined, accept);
   }
 
@@ -134,8 +137,8 @@ export class RetryRun<T> implements AbortListener {
   protected failed(error: unknown): void {
     this.work = undefined;
     const { plan } = this;
-    const reject = (): void => this.#outcome.reject(error);
-    if (plan === undefined) return this.#settle(reject);
+    const reject = (): void => this.reject(error);
+    if (plan === undefined) return this.#finish(reject);
     if (!isRefusal(error)) this.#lastError = error;
     else if (this.#lastError !== undefined) error.cause ??= this.#lastError;
     this.#consider(plan, plan.accepts, error, error, reject);
@@ -143,8 +146,8 @@ export class RetryRun<T> implements AbortListener {
 
   /** The time armed has passed: the wait is over, or the deadline is. */
   protected ring(): void {
-    if (!this.#sleeping) return this.end(this.expiry(), 'deadline');
-    this.#sleeping = false;
+    if (!this.sleeping) return this.end(this.expiry(), 'deadline');
+    this.sleeping = false;
     this.next();
   }
 
@@ -156,7 +159,7 @@ export class RetryRun<T> implements AbortListener {
   /** Calls `ring` after that time, in place of what was armed before. */
   protected arm(delayMs: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.ring(), delayMs);
+    if (delayMs !== Infinity) this.#timer = setTimeout(() => this.ring(), delayMs);
   }
 
   /** The guard that would refuse an attempt made after that time. */
@@ -167,10 +170,10 @@ export class RetryRun<T> implements AbortListener {
   /** Ends it now, in whichever state it is. */
   protected end(reason: unknown, why: GiveUpReason): void {
     if (this.over) return;
-    if (this.#sleeping) this.plan?.budget?.refund();
+    if (this.sleeping) this.plan?.budget?.refund();
     this.abort?.abort(reason);
     this.drop();
-    this.#giveUp(why, reason, () => this.#outcome.reject(reason));
+    this.#giveUp(why, reason, () => this.reject(reason));
   }
 
   /** Gives up the work that runs: what it still does is of no interest. */
@@ -222,9 +225,10 @@ export class RetryRun<T> implements AbortListener {
     const broken = (thrown: unknown): void => {
       if (this.over) return;
       if (thrown instanceof Error) thrown.cause ??= error;
-      this.#giveUp('predicate', thrown, () => this.#outcome.reject(thrown));
+      this.#giveUp('predicate', thrown, () => this.reject(thrown));
     };
-    if (isFinal(error)) return this.#giveUp('predicate', error, settle);
+    if (isFinal(error) || (this.options.once && !isRefusal(error)))
+      return this.#giveUp('predicate', error, settle);
     if (this.#retries >= plan.maxRetries) return this.#giveUp('retries', error, settle);
     try {
       const again = ask(subject);
@@ -254,7 +258,7 @@ export class RetryRun<T> implements AbortListener {
     if (why !== undefined) {
       if (blocked === undefined) return this.#giveUp(why, error, settle);
       blocked.cause ??= error;
-      return this.#giveUp(why, blocked, () => this.#outcome.reject(blocked));
+      return this.#giveUp(why, blocked, () => this.reject(blocked));
     }
     this.#retries += 1;
     const { name, maxRetries, onRetry } = plan;
@@ -263,17 +267,25 @@ export class RetryRun<T> implements AbortListener {
     if (onRetry !== undefined) notify(onRetry, event);
     // an observer may have aborted the call
     if (this.over) return;
-    this.#sleeping = true;
+    this.sleeping = true;
     this.arm(delayMs);
   }
 
   #giveUp(reason: GiveUpReason, error: unknown, settle: () => void): void {
     if (this.plan !== undefined && observed())
       emit('retry.gave-up', this.plan.name, { reason, attempts: this.#attempt, error });
-    this.#settle(settle);
+    this.#finish(settle);
   }
 
-  #settle(settle: () => void): void {
+  protected resolve(value: T): void {
+    this.#outcome.resolve(value);
+  }
+
+  protected reject(error: unknown): void {
+    this.#outcome.reject(error);
+  }
+
+  #finish(settle: () => void): void {
     this.over = true;
     clearTimeout(this.#timer);
     if (this.options.signal !== undefined) unlinkAbort(this.options.signal, this);

@@ -40,3 +40,15 @@ export function earliest(a: Deadline | undefined, b: Deadline | undefined): Dead
   if (a === undefined || b === undefined) return a ?? b;
   return a.remainingMs <= b.remainingMs ? a : b;
 }
+
+const deadlines = /* @__PURE__ */ new WeakMap<AbortSignal, Deadline>();
+
+/** Remembers which deadline a signal stands for, for those who are handed the signal alone. */
+export function bindDeadline(signal: AbortSignal, deadline: Deadline): void {
+  deadlines.set(signal, deadline);
+}
+
+/** The deadline that `signal` stands for, where it is the signal of a context that has one. */
+export function deadlineOf(signal: AbortSignal): Deadline | undefined {
+  return deadlines.get(signal);
+}

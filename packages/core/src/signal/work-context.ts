@@ -3,7 +3,7 @@
  * spread (`{ ...ctx, maxWaitMs: 250 }`), so `signal` on it is an own, enumerable getter that makes its controller when first read.
  */
 import { checkOptions, invalidType } from '../options/checks.ts';
-import type { Deadline } from './deadline.ts';
+import { bindDeadline, type Deadline } from './deadline.ts';
 import { EXECUTION, type Execution } from './execution.ts';
 
 /** A value, or a promise of it. */
@@ -77,7 +77,9 @@ class LazyContext implements WorkContext {
 }
 
 function readSignal(this: LazyContext): AbortSignal {
-  return (this[SOURCE] ??= new NeverAborts()).signal;
+  const { signal } = (this[SOURCE] ??= new NeverAborts());
+  if (this.deadline !== undefined) bindDeadline(signal, this.deadline);
+  return signal;
 }
 
 /** Makes a context whose `signal` is read from `source` on demand. */
