@@ -94,9 +94,9 @@ export type {
 } from './jobs/engine.ts';
 export type { EnqueueOptions, EnqueueWaitOptions, JobInput, JobOptions } from './jobs/enqueue.ts';
 export type { JobConsumeOptions } from './jobs/job-consumer.ts';
+export type { JobContext, JobHandler } from './jobs/job-context.ts';
 export type { JobQueueOptions } from './jobs/job-options.ts';
 export { JobQueue } from './jobs/job-queue.ts';
-export type { JobContext, JobHandler } from './jobs/job-run.ts';
 
 // service
 export type { BackgroundOptions } from './service/background.ts';

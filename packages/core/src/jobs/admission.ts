@@ -40,6 +40,7 @@ export class Admission {
   /** Something happened since the last refusal that may have made room. */
   #mayFit = false;
   #poll: ReturnType<typeof setTimeout> | undefined;
+  #ended: { readonly error: unknown } | undefined;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -95,8 +96,9 @@ export class Admission {
     this.#callNext();
   }
 
-  /** Rejects everybody in line. */
-  reject(error: unknown): void {
+  /** Rejects everybody in line, and whoever would have to stand in it from now on. */
+  end(error: unknown): void {
+    this.#ended = { error };
     for (let turn = this.#line.shift(); turn !== undefined; turn = this.#line.shift()) turn.reject?.(error);
     this.#watch();
   }
@@ -118,13 +120,15 @@ export class Admission {
   }
 
   #stand(turn: Turn): Promise<void> {
+    if (turn.called) {
+      turn.called = false;
+      this.#asking = false;
+    }
     const maxWaitMs = this.#options.overflow === 'reject' ? 0 : turn.remainingMs;
-    const held = turn.called;
-    turn.called = false;
-    if (held) this.#asking = false;
-    if (maxWaitMs <= 0 || turn.wait.signal?.aborted) {
-      if (held) this.#callNext();
-      return Promise.reject(turn.wait.signal?.aborted ? turn.wait.signal.reason : this.full());
+    const refusal = this.#refusal(turn.wait.signal, maxWaitMs);
+    if (refusal !== undefined) {
+      this.#callNext();
+      return Promise.reject(refusal.error);
     }
     return new Promise((resolve, reject) => {
       turn.resolve = resolve;
@@ -135,6 +139,13 @@ export class Admission {
       this.#callNext();
       this.#watch();
     });
+  }
+
+  /** Why somebody cannot stand in line. */
+  #refusal(signal: AbortSignal | undefined, maxWaitMs: number): { readonly error: unknown } | undefined {
+    if (this.#ended !== undefined) return this.#ended;
+    if (signal?.aborted) return { error: signal.reason };
+    return maxWaitMs > 0 ? undefined : { error: this.full() };
   }
 
   /** Who came after `turn` and is in line already. */

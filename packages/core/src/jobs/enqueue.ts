@@ -22,11 +22,17 @@ import type { Admission } from './admission.ts';
 import type { DepthSample } from './depth-sample.ts';
 import { encodePayload } from './encoding.ts';
 import type { EnqueueResult, JobDriver, JobPriority, WireJob } from './engine.ts';
+import { jobBehind } from './job-context.ts';
 import { UNLIMITED_RETRIES } from './outcome.ts';
 
 /** What may be said of one job. */
 export interface JobOptions {
-  /** Deduplication id: while a job of this id is present, another is answered `duplicate`. @default a random UUID */
+  /**
+   * Deduplication id: while a job of this id is present, another is answered `duplicate`. The id of a job whose context is passed on
+   * does not count as given; to tie a job to the one that enqueues it, derive an id from it, such as `${ctx.id}:receipt`.
+   *
+   * @default a random UUID
+   */
   readonly id?: string | undefined;
   /** The job starts no earlier than this long after it is accepted, in milliseconds. @default 0 */
   readonly delayMs?: number | undefined;
@@ -34,7 +40,7 @@ export interface JobOptions {
   readonly priority?: JobPriority | undefined;
   /** How many starts may follow the first. @default the queue's `retry.maxRetries` */
   readonly maxRetries?: number | undefined;
-  /** Handed to the handler as they are; the place for trace context. */
+  /** Handed to the handler as they are; the place for trace context. Those of a context that is passed on travel along. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -72,7 +78,11 @@ const WAIT_KEYS = ['signal', 'deadline', 'maxWaitMs', 'timeoutMs'] as const;
 
 /** Checks and encodes one job. */
 export function toWireJob(host: IntakeHost, payload: unknown, options: JobOptions, root?: string): WireJob {
-  const { id, delayMs = 0, priority = 'normal', maxRetries = host.maxRetries, headers = {} } = options;
+  const { delayMs = 0, priority = 'normal', headers = {} } = options;
+  const behind = jobBehind(options);
+  const id = options.id === behind?.id ? undefined : options.id;
+  const maxRetries =
+    options.maxRetries === behind?.maxRetries ? host.maxRetries : (options.maxRetries ?? host.maxRetries);
   const { capabilities } = host.driver;
   const job: WireJob = {
     id: id === undefined ? globalThis.crypto.randomUUID() : checkName('id', id),

@@ -3,17 +3,17 @@
  * A slot is held until its handler has really ended. Handlers run in the asynchronous context of the call to `consume`, on every
  * engine alike; what a producer wants to send along goes into headers.
  */
-import type { Door } from '../component.ts';
 import { checkDelayMs, checkFunction, checkInteger, checkTimeoutMs, outOfRange } from '../options/checks.ts';
-import { Loop, type LoopFault, type LoopHost } from './job-loop.ts';
-import { Faults } from './faults.ts';
+import { Loop, type LoopFault, type LoopHost } from '../queue/queue-loop.ts';
+import { Faults } from '../queue/faults.ts';
 import { captureContext, reportError, type RunInContext } from '../runtime.ts';
 import { call } from '../signal/call.ts';
 import type { Deadline } from '../signal/deadline.ts';
 import { executionOf, type Execution } from '../signal/execution.ts';
 import { checkCallOptions, type CallOptions } from '../signal/work-context.ts';
 import type { JobDelivery, JobDriver, JobSubscribeOptions } from './engine.ts';
-import { JobRun, type JobHandler, type JobRunHost } from './job-run.ts';
+import type { JobHandler } from './job-context.ts';
+import { JobRun, type JobRunHost } from './job-run.ts';
 import { isFinal, type JobOutcome } from './outcome.ts';
 
 /** How jobs are consumed. The signal ends the loop and aborts its handlers; their jobs are given back. */
@@ -35,7 +35,6 @@ export interface JobConsumeOptions extends CallOptions {
 export interface JobConsumerHost extends LoopHost {
   readonly name: string;
   readonly driver: JobDriver;
-  readonly door: Door | undefined;
   open(): Promise<void>;
   backoffMs(failures: number): number;
   /** The engine knows an outcome. */
@@ -101,9 +100,9 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
     return this.#runs.size;
   }
 
-  /** Ids of the jobs in hand. */
-  get jobIds(): readonly string[] {
-    return Array.from(this.#runs, ({ id }) => id);
+  /** Names of the jobs in hand. */
+  get jobs(): readonly string[] {
+    return Array.from(this.#runs, ({ id }) => `job "${id}" of queue "${this.queue}"`);
   }
 
   backoffMs(failures: number): number {

@@ -8,16 +8,20 @@ import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { EngineUnavailableError } from '../errors/job-errors.ts';
 import { QueueClosedError } from '../errors/queue-errors.ts';
 import { emit, observed } from '../events/bus.ts';
-import type { Loop, LoopFault } from './job-loop.ts';
+import { DelayHistogram } from '../queue/delay-histogram.ts';
+import type { Loop, LoopFault } from '../queue/queue-loop.ts';
+import { now } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { call } from '../signal/call.ts';
 import { IdleLine } from '../signal/idle-line.ts';
+import { LazyAbort } from '../signal/lazy-abort.ts';
 import type { CallOptions } from '../signal/work-context.ts';
 import { Admission } from './admission.ts';
 import { DepthSample } from './depth-sample.ts';
 import type { JobDriver } from './engine.ts';
 import type { IntakeHost } from './enqueue.ts';
 import { JobConsumer, type JobConsumerHost } from './job-consumer.ts';
+import type { JobProducerHost } from './job-producer.ts';
 import type { JobSettings } from './job-options.ts';
 import type { JobOutcome } from './outcome.ts';
 
@@ -30,7 +34,7 @@ const GRACE_MS = 2_000;
 const POLL_MS = 100;
 
 /** The inside of a JobQueue. */
-export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
+export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, AbortListener {
   readonly name: string;
   readonly driver: JobDriver;
   readonly admission: Admission;
@@ -39,8 +43,13 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
   readonly maxRetries: number;
   readonly maxPayloadBytes: number;
   readonly #settings: JobSettings;
-  readonly #idle: IdleLine = new IdleLine(() => this.#unfinished());
+  readonly #idle: IdleLine = new IdleLine(
+    () => this.#unfinished(),
+    (left) => this.#report(left),
+  );
   readonly #loops: Set<Loop> = new Set<Loop>();
+  readonly #delays: DelayHistogram = new DelayHistogram();
+  readonly #closing: LazyAbort = new LazyAbort();
   readonly #totals: Record<JobOutcome['kind'], number> = { ack: 0, retry: 0, dead: 0, release: 0 };
   #door: Door | undefined;
   #lameDuck: AbortSignal | undefined;
@@ -50,7 +59,6 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
   #closed = false;
   #released = false;
   #lost = 0;
-  #lastDelayMs: number | undefined;
   #cancelled = false;
   #fault: LoopFault | undefined;
 
@@ -79,6 +87,14 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
     return this.#door;
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   get opened(): boolean {
     return this.#opened;
   }
@@ -104,7 +120,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
   }
 
   started(queueDelayMs: number): void {
-    this.#lastDelayMs = queueDelayMs;
+    this.#delays.record(queueDelayMs, now());
   }
 
   told(outcome: JobOutcome['kind']): void {
@@ -116,14 +132,17 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
   }
 
   joined(loop: Loop): void {
+    this.#fault = undefined;
     this.#loops.add(loop);
     this.#watchShutdown();
     if (this.#closed || this.#lameDuck?.aborted) this.#haltSafe(this.#closedError());
+    if (this.#cancelled) loop.halt(undefined);
+    else this.settle();
   }
 
   left(loop: Loop, fault: LoopFault | undefined): void {
     this.#loops.delete(loop);
-    if (fault?.fatal) this.#fault = fault;
+    this.#fault ??= fault;
     this.settle();
   }
 
@@ -141,24 +160,18 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const error = this.#closedError();
-    this.admission.reject(error);
-    this.#haltSafe(error);
+    this.#end(this.#closedError());
     this.settle();
   }
 
-  async drain(options?: DrainOptions): Promise<DrainReport> {
-    const cancelled = this.#cancelled;
-    const report = await this.#idle.drain(options);
-    if (report.drained && (this.#durable || this.#left() === 0)) return report;
-    const left = cancelled || report.drained ? this.#left() : report.left;
-    return { drained: false, left, leaked: cancelled ? this.#jobsInHand() : [] };
+  drain(options?: DrainOptions): Promise<DrainReport> {
+    return this.#idle.drain(options);
   }
 
   cancel(reason: unknown): void {
     this.#cancelled = true;
     this.#closed = true;
-    this.admission.reject(reason);
+    this.#end(reason);
     for (const loop of this.#loops) loop.cancel(reason);
     this.settle();
   }
@@ -179,7 +192,8 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
       capacity: this.maxDepth,
       pending: this.admission.pending,
       inFlight: this.#inFlight(),
-      queueDelayMs: this.#lastDelayMs,
+      delayP50Ms: this.#delays.quantileMs(0.5),
+      delayP99Ms: this.#delays.quantileMs(0.99),
       completed: this.#totals.ack,
       retried: this.#totals.retry,
       released: this.#totals.release,
@@ -287,8 +301,13 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
     return (this.#cancelled ? this.#inFlight() : this.#left()) + this.admission.pending;
   }
 
+  #report(unfinished: number): DrainReport {
+    const left = this.#cancelled ? this.#left() : unfinished;
+    return { drained: left === 0, left, leaked: this.#cancelled ? this.#jobsInHand() : [] };
+  }
+
   #jobsInHand(): readonly string[] {
-    return [...this.#loops].flatMap((loop) => (loop instanceof JobConsumer ? loop.jobIds : [loop.name]));
+    return [...this.#loops].flatMap((loop) => (loop instanceof JobConsumer ? loop.jobs : []));
   }
 
   #watchShutdown(): void {
@@ -297,6 +316,12 @@ export class JobHub implements IntakeHost, JobConsumerHost, AbortListener {
     this.#lameDuck = signal;
     if (signal.aborted) this.#haltSafe(signal.reason);
     else linkAbort(signal, this);
+  }
+
+  #end(reason: unknown): void {
+    this.#closing.abort(reason);
+    this.admission.end(reason);
+    this.#haltSafe(reason);
   }
 
   /** Ends what takes in more: producers, and consumers of jobs that are safe where they are. */

@@ -14,8 +14,11 @@ import {
   type Stats,
 } from '../component.ts';
 import { UnsupportedError } from '../errors/job-errors.ts';
+import { QueueClosedError } from '../errors/queue-errors.ts';
 import { checkOptions } from '../options/checks.ts';
-import type { QueueLoop } from './job-loop.ts';
+import { Producer, type ProduceOptions } from '../queue/produce.ts';
+import type { QueueLoop } from '../queue/queue-loop.ts';
+import type { Source } from '../queue/source.ts';
 import { call } from '../signal/call.ts';
 import { checkCallOptions, type CallOptions } from '../signal/work-context.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -29,9 +32,10 @@ import {
 } from './enqueue.ts';
 import type { EnqueueResult, JobCapabilities } from './engine.ts';
 import { JobConsumer, type JobConsumeOptions } from './job-consumer.ts';
+import type { JobHandler } from './job-context.ts';
 import { JobHub } from './job-hub.ts';
 import { resolveOptions, type JobQueueOptions } from './job-options.ts';
-import type { JobHandler } from './job-run.ts';
+import { JobPort } from './job-producer.ts';
 
 /** How long an engine may take to answer what is not an enqueue, in milliseconds. */
 const TIMEOUT_MS = 5_000;
@@ -121,6 +125,21 @@ export class JobQueue<T> implements Component, Adoptable, AsyncDisposable {
   }
 
   /**
+   * Enqueues the items of `source`: of something to iterate, or of a function that is asked again and again. An item for which there
+   * is no room, or no engine, stays in hand and is tried again, as the same job. When the source ends the loop ends, not the queue.
+   *
+   * @throws TypeError, RangeError
+   */
+  produce(source: Source<T>, options: ProduceOptions = {}): QueueLoop {
+    const port = new JobPort<T>(
+      this.#hub,
+      (value, enqueueOptions) => this.enqueue(value, enqueueOptions),
+      options.errorDelayMs ?? 1_000,
+    );
+    return new Producer(port, source, options);
+  }
+
+  /**
    * Delivers no new job to anybody, in any process, until `resume`; what runs goes on.
    *
    * @throws UnsupportedError (as a rejection) where the engine cannot; a loop's own `pause` works everywhere.
@@ -148,7 +167,7 @@ export class JobQueue<T> implements Component, Adoptable, AsyncDisposable {
   }
 
   /** Closes, rejects whoever waits for room, and aborts handlers; their jobs are given back without spending an attempt. */
-  cancel(reason: unknown = new DOMException(`Job queue "${this.name}" was cancelled`, 'AbortError')): void {
+  cancel(reason: unknown = new QueueClosedError(this.name)): void {
     this.#hub.cancel(reason);
   }
 

@@ -11,28 +11,10 @@ import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-link
 import { Deadline, earliest } from '../signal/deadline.ts';
 import { Execution } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
-import { createContext, extendContext, type AttemptContext, type Awaitable } from '../signal/work-context.ts';
+import { createContext } from '../signal/work-context.ts';
 import type { JobDelivery } from './engine.ts';
+import { createJobContext, type JobContext, type JobHandler } from './job-context.ts';
 import { failureOf, maxRetriesOf, outcomeOf, type JobOutcome } from './outcome.ts';
-
-/** What a job handler receives. */
-export interface JobContext extends AttemptContext {
-  /** When the job was handed in. */
-  readonly enqueuedAt: Date;
-  /** How long it waited beyond the delay it was given, in milliseconds; never negative. */
-  readonly queueDelayMs: number;
-  /** The job's id: an idempotency key, the same at every start. */
-  readonly id: string;
-  /** How many starts may follow the first. */
-  readonly maxRetries: number;
-  /** Whether the job was started before, also where that start spent no attempt: its effects may be half there. */
-  readonly redelivered: boolean;
-  /** What the producer sent along, such as trace context. */
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** Does the work of one job. */
-export type JobHandler<T> = (payload: T, ctx: JobContext) => Awaitable<void>;
 
 /** What all runs of one consumer share. */
 export interface JobRunHost<T> {
@@ -138,7 +120,7 @@ export class JobRun<T> implements AbortListener {
     const queueDelayMs = Math.max(0, Date.now() - job.enqueuedAt - job.delayMs);
     if (attempt === 1) this.#host.started(queueDelayMs);
     if (observed()) emit('job.started', queue, { id: job.id, attempt, queueDelayMs });
-    return extendContext(createContext(this.#abort, earliest(deadline, own), execution), {
+    return createJobContext(createContext(this.#abort, earliest(deadline, own), execution), {
       id: job.id,
       attempt,
       maxRetries: maxRetriesOf(job.maxRetries),

@@ -213,7 +213,7 @@ describe('Admission', () => {
     store.depth = 1;
     const calls = [admission.enter(1, WAIT, store.ask('a')), admission.enter(1, WAIT, store.ask('b'))];
     await expect(admission.enter(1, WAIT, store.ask('c'))).rejects.toMatchObject({ code: 'QUEUE_FULL' });
-    admission.reject('closed');
+    admission.end('closed');
     expect(await Promise.allSettled(calls)).toEqual([
       { status: 'rejected', reason: 'closed' },
       { status: 'rejected', reason: 'closed' },

@@ -5,8 +5,8 @@ import { LeaseLostError } from '../../src/errors/job-errors.ts';
 import { NoRetryError, RetryLaterError } from '../../src/errors/retry-errors.ts';
 import { subscribe, type HoldfastEvent } from '../../src/events/bus.ts';
 import type { JobConsumeOptions } from '../../src/jobs/job-consumer.ts';
+import type { JobContext } from '../../src/jobs/job-context.ts';
 import { JobQueue } from '../../src/jobs/job-queue.ts';
-import type { JobContext } from '../../src/jobs/job-run.ts';
 import { Deadline } from '../../src/signal/deadline.ts';
 import { executionOf } from '../../src/signal/execution.ts';
 import { sleep } from '../../src/signal/sleep.ts';
@@ -180,6 +180,38 @@ describe('a job handler', () => {
     await queue.enqueue('a');
     await tick();
     expect(seen).toEqual(['consumer', 'producer', 'consumer', undefined, 'consumer', undefined]);
+  });
+});
+
+describe('a context passed on to enqueue', () => {
+  it('takes along headers, and neither the id nor the retries of its own job', async () => {
+    const next = memory({ name: 'next' });
+    const queue = memory();
+    queue.consume(async (payload, ctx) => {
+      if (payload !== 'first') return;
+      expect(await queue.enqueue('second', ctx)).toMatchObject({ status: 'enqueued' });
+      expect(await next.enqueue('a', { ...ctx, maxWaitMs: 0 })).toMatchObject({ status: 'enqueued' });
+      expect(await next.enqueue('b', ctx)).toMatchObject({ status: 'enqueued' });
+      expect(await next.enqueue('c', { ...ctx, id: `${ctx.id}:receipt`, maxRetries: 1 })).toEqual({
+        status: 'enqueued',
+        id: 'x:receipt',
+      });
+    });
+    await queue.enqueue('first', { id: 'x', maxRetries: 9, headers: { traceparent: '00-1' } });
+    await queue.drain();
+    const seen: unknown[] = [];
+    next.consume((payload, { id, maxRetries, headers }) => {
+      seen.push([payload, id === 'x', maxRetries, headers]);
+    });
+    await next.drain();
+    const headers = { traceparent: '00-1' };
+    expect(seen).toEqual([
+      ['a', false, 3, headers],
+      ['b', false, 3, headers],
+      ['c', false, 1, headers],
+    ]);
+    expect(await queue.deadLetters.list()).toEqual([]);
+    expect(await queue.stats()).toMatchObject({ completed: 2, retried: 0 });
   });
 });
 
