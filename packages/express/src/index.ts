@@ -1,4 +1,5 @@
 /**
+ * Holdfast for Express 5: request scope, problem details, health routes, graceful listen. Everything of `@holdfast/core` and
  * `@holdfast/node` is exported here too, so that an app imports one package.
  */
 export * from '@holdfast/core';

@@ -4,7 +4,6 @@
 export { answerHealth, type AnswerHealth } from './http/answer-health.ts';
 export {
   openRequestScope,
-  requestHandleOf,
   requestScopeOf,
   type NodeRequest,
   type NodeResponse,

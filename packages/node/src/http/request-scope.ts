@@ -44,14 +44,9 @@ export function openRequestScope(
   return handle;
 }
 
-/** The scope that was opened for the request which `response` answers, with what its adapter may do to it. */
-export function requestHandleOf(response: NodeResponse & Scoped): ScopeHandle | undefined {
-  return response[HANDLE];
-}
-
 /** The scope that was opened for the request which `response` answers. */
-export function requestScopeOf(response: NodeResponse): RequestScope | undefined {
-  return requestHandleOf(response)?.scope;
+export function requestScopeOf(response: NodeResponse & Scoped): RequestScope | undefined {
+  return response[HANDLE]?.scope;
 }
 
 function inboundOf({ headers }: NodeRequest): ReturnType<typeof inboundScope> {

@@ -1,0 +1,120 @@
+/**
+ * What the providers of an application have for Holdfast: components to own, methods that consume, methods under a policy. Every
+ * instance counts once, however many tokens lead to it; request-scoped and transient providers have no instance to count.
+ */
+import type { Awaitable, Component, Service } from '@holdfast/core';
+import { ADOPT } from '@holdfast/core/internal';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
+import { CONSUME, type Consumption } from './consume.ts';
+import { RESILIENT, type Resilience } from './resilient.ts';
+import type { InjectionToken } from './tokens.ts';
+
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+type Method = (...args: unknown[]) => Awaitable<void>;
+
+/** A decorated method. */
+interface Found<M> {
+  readonly instance: object;
+  readonly method: Method;
+  readonly where: string;
+  readonly metadata: M;
+}
+
+/** Looks through the container of one application. */
+@Injectable()
+export class Discovery {
+  readonly #discovery: DiscoveryService;
+  readonly #scanner: MetadataScanner;
+  readonly #moduleRef: ModuleRef;
+  readonly #logger: Logger = new Logger('HoldfastModule');
+
+  constructor(
+    @Inject(DiscoveryService) discovery: DiscoveryService,
+    @Inject(MetadataScanner) scanner: MetadataScanner,
+    @Inject(ModuleRef) moduleRef: ModuleRef,
+  ) {
+    this.#discovery = discovery;
+    this.#scanner = scanner;
+    this.#moduleRef = moduleRef;
+  }
+
+  /** Gives `service` every component that is a provider. */
+  ownComponents(service: Service): void {
+    for (const instance of this.#instances()) if (isComponent(instance)) service.own(instance);
+  }
+
+  /** Gives their policy to decorated instances that Nest did not make itself, and so could not inject into. */
+  armMethods(): void {
+    for (const { instance, metadata } of this.#methods<Resilience>(RESILIENT))
+      if (!(metadata.injected in instance))
+        Object.defineProperty(instance, metadata.injected, { value: this.#get(metadata.policy) });
+  }
+
+  /** Starts every method that consumes. */
+  startConsumers(): void {
+    for (const { instance, method, where, metadata } of this.#methods<Consumption>(CONSUME)) {
+      const queue = this.#get(metadata.queue);
+      if (typeof queue.consume !== 'function')
+        throw new TypeError(`@Consume() on ${where}: what is registered there is not a queue`);
+      queue.consume((...args) => Reflect.apply(method, instance, args), metadata.options);
+    }
+    this.#warnOfScopedConsumers();
+  }
+
+  #get<T>(token: InjectionToken<T>): T {
+    return this.#moduleRef.get<T>(token, { strict: false });
+  }
+
+  #wrappers(): readonly Wrapper[] {
+    const wrappers = [...this.#discovery.getProviders(), ...this.#discovery.getControllers()];
+    return wrappers.filter(({ isAlias }) => !isAlias);
+  }
+
+  #instances(): ReadonlySet<object> {
+    const instances = this.#wrappers().map((wrapper): unknown =>
+      isStatic(wrapper) ? wrapper.instance : undefined,
+    );
+    return new Set(instances.filter(isClassInstance));
+  }
+
+  *#methods<M>(key: string): Generator<Found<M>> {
+    for (const instance of this.#instances())
+      yield* this.#methodsOf<M>(instance, Object.getPrototypeOf(instance), key);
+  }
+
+  *#methodsOf<M>(instance: object, prototype: object, key: string): Generator<Found<M>> {
+    for (const name of this.#scanner.getAllMethodNames(prototype)) {
+      const method: Method = Reflect.get(prototype, name);
+      const metadata: M | undefined = Reflect.getMetadata(key, method);
+      if (metadata !== undefined)
+        yield { instance, method, where: `${prototype.constructor.name}.${name}`, metadata };
+    }
+  }
+
+  /** A queue has no request to make such a consumer for. */
+  #warnOfScopedConsumers(): void {
+    for (const wrapper of this.#wrappers()) {
+      const prototype: unknown = wrapper.metatype?.prototype;
+      if (isStatic(wrapper) || typeof prototype !== 'object' || prototype === null) continue;
+      for (const { where } of this.#methodsOf(prototype, prototype, CONSUME))
+        this.#logger.warn(`@Consume() on ${where} is ignored: its class is request-scoped or transient`);
+    }
+  }
+}
+
+function isStatic(wrapper: Wrapper): boolean {
+  return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+}
+
+function isClassInstance(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) !== null;
+}
+
+/**
+ * Only Holdfast's own: others' classes may have methods of the same names that mean something else, such as a `drain` that
+ * throws away what waits. A class of the application joins by `service.own(this)`.
+ */
+function isComponent(instance: object): instance is Component {
+  return ADOPT in instance;
+}

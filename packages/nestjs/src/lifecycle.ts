@@ -1,0 +1,60 @@
+/**
+ * Who closes whom. `app.close()` first runs the service's whole shutdown, before any of Nest's own hooks; and the shutdown, where
+ * `listen(app)` asked for it, closes Nest in its close phase. Whichever comes first, each runs once and neither waits for itself.
+ */
+import { Service, type ShutdownContext } from '@holdfast/core';
+import { Inject, Injectable } from '@nestjs/common';
+
+/** A Nest application, as far as closing it goes. */
+export interface Closable {
+  close(signal?: string): Promise<void>;
+}
+
+/** Longest time for all of Nest's hooks together, in milliseconds; the phase may allow less. */
+const NEST_HOOKS_MS = 10_000;
+
+/** Puts the two shutdowns in order. */
+@Injectable()
+export class Lifecycle {
+  readonly #service: Service;
+  readonly #nestMayClose: Promise<void>;
+  #letNestClose: () => void = () => {};
+
+  constructor(@Inject(Service) service: Service) {
+    this.#service = service;
+    this.#nestMayClose = new Promise((resolve) => {
+      this.#letNestClose = resolve;
+    });
+  }
+
+  /** To be awaited before Nest's own hooks: resolves when the service is through, or has come to closing Nest. */
+  async beforeNestCloses(): Promise<void> {
+    await Promise.race([this.#nestMayClose, this.#service.shutdown({ cause: 'app.close()' })]);
+  }
+
+  /** Makes Nest 12 wait for it: before anything else it awaits `beforeClose` of its HTTP adapter. */
+  comeBefore(adapter: { beforeClose?(): unknown }): void {
+    const nests = adapter.beforeClose?.bind(adapter);
+    adapter.beforeClose = async () => {
+      await this.beforeNestCloses();
+      await nests?.();
+    };
+  }
+
+  /** Closes Nest in the service's close phase, once what it is starting has settled. From now on `app.close()` closes once. */
+  closeLast(app: Closable, initialised: Promise<unknown>): void {
+    const closeNest = app.close.bind(app);
+    let closed: Promise<void> | undefined;
+    const close = async (signal?: string): Promise<void> => {
+      await this.beforeNestCloses();
+      await initialised.catch(() => undefined);
+      await closeNest(signal);
+    };
+    app.close = (signal) => (closed ??= close(signal));
+    const inClosePhase = async ({ cause }: ShutdownContext): Promise<void> => {
+      this.#letNestClose();
+      await app.close(cause);
+    };
+    this.#service.onShutdown('nestjs', inClosePhase, { phase: 'close', timeoutMs: NEST_HOOKS_MS });
+  }
+}

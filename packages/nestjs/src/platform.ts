@@ -1,0 +1,37 @@
+/**
+ * Express and Fastify under one roof. Both give Node's own request and response to what `httpAdapter.use()` mounts, and mount it
+ * before every middleware and route of the application, whatever its global prefix is; Fastify wraps them for handlers.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Service } from '@holdfast/core';
+import { answerHealth, openRequestScope } from '@holdfast/node/internal';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import type { HoldfastModuleOptions } from './module-options.ts';
+
+/** What handlers and filters see as the response: an Express response, a Fastify reply, or Node's own. */
+export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
+
+/** Node's response behind it. */
+export function rawResponse(response: PlatformResponse): ServerResponse {
+  return 'raw' in response ? response.raw : response;
+}
+
+type Next = (error?: unknown) => void;
+
+const HEALTH_PATH = /^\/(?:livez|readyz|metrics)(?:\?|$)/;
+
+/** Mounts the health routes, where asked for, and the request scope. */
+export function mount(adapter: AbstractHttpAdapter, service: Service, options: HoldfastModuleOptions): void {
+  const { healthRoutes = false, timeoutMs } = options;
+  if (healthRoutes) {
+    const answer = answerHealth(service);
+    adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
+      const asked = request.method === 'GET' || request.method === 'HEAD';
+      if (asked && HEALTH_PATH.test(request.url ?? '')) return answer(request, response);
+      return next();
+    });
+  }
+  adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
+    openRequestScope(service, request, response, { timeoutMs }).run(next);
+  });
+}
