@@ -12,7 +12,7 @@ type Level = keyof Logger;
 type Data = HoldfastEvent['data'];
 
 interface Line {
-  readonly level: Level;
+  readonly level: (data: Data) => Level;
   readonly text: (data: Data) => string;
 }
 
@@ -31,9 +31,11 @@ export function logEvents(logger: Logger): Disposable {
   return subscribe(({ type, name, data }) => {
     const line = LINES[type];
     if (line === undefined) return logger.debug(`[${name}] ${type}`, data);
+    const level = line.level(data);
     const text = `[${name}] ${line.text(data)}`;
-    if (data['error'] === undefined) logger[line.level](text);
-    else logger[line.level](text, data['error']);
+    const error = data['error'] ?? data['reason'];
+    if (error instanceof Error) logger[level](text, error);
+    else logger[level](text);
   });
 }
 
@@ -41,7 +43,14 @@ const LINES: Readonly<Record<string, Line>> = {
   'queue.item-started': debug((d) => `item started, waited ${ms(d['queueDelayMs'])}`),
   'queue.item-done': debug((d) => `item done in ${ms(d['durationMs'])}`),
   'queue.item-failed': error(() => 'item failed'),
-  'queue.producer-failed': error((d) => `producer failed, goes on in ${seconds(d['delayMs'])}`),
+  'queue.item-cancelled': debug(() => 'item cancelled'),
+  'queue.cancelled': {
+    level: (d) => (d['left'] === 0 ? 'info' : 'warn'),
+    text: (d) => `cancelled with ${show(d['left'])} items inside`,
+  },
+  'queue.producer-failed': error(
+    (d) => `producer failed${d['delayMs'] === undefined ? '' : `, goes on in ${seconds(d['delayMs'])}`}`,
+  ),
   'queue.dropped': warn((d) => `${show(d['count'])} dropped (${show(d['why'])})`),
   'queue.loop-stopped': error(() => 'loop stopped by an error'),
   'task.started': debug((d) => `task ${task(d)} started`),
@@ -52,11 +61,9 @@ const LINES: Readonly<Record<string, Line>> = {
     (d) =>
       `${show(d['completed'])} tasks completed, ${show(d['failed'])} failed, ${notCompleted(d)} did not complete`,
   ),
-  'retry.scheduled': warn(
-    (d) => `attempt ${show(d['attempt'])}/${starts(d)} failed, retrying in ${seconds(d['delayMs'])}`,
-  ),
+  'retry.scheduled': warn((d) => `${attempt(d)} failed, retrying in ${seconds(d['delayMs'])}`),
   'retry.gave-up': error((d) => `gave up after ${show(d['attempts'])} attempts (${show(d['reason'])})`),
-  'circuit.opened': warn((d) => `circuit opened (${show(d['reason'])})`),
+  'circuit.opened': warn((d) => `circuit opened for ${seconds(d['breakMs'])} (${show(d['reason'])})`),
   'circuit.half-opened': info(() => 'circuit half-open, trying again'),
   'circuit.closed': info(() => 'circuit closed'),
   'circuit.isolated': warn(() => 'circuit isolated'),
@@ -78,28 +85,35 @@ const LINES: Readonly<Record<string, Line>> = {
     (d) => `job ${show(d['id'])} attempt ${show(d['attempt'])} failed, retrying in ${seconds(d['delayMs'])}`,
   ),
   'job.released': info((d) => `job ${show(d['id'])} put back for ${seconds(d['delayMs'])}, nothing was sent`),
+  'job.lease-lost': warn((d) => `job ${show(d['id'])} lost its lease, another worker may have it`),
+  'job.unsettled': error((d) => `job ${show(d['id'])} is over, but its engine did not take that`),
   'job.dead': error((d) => `job ${show(d['id'])} is dead after ${show(d['attempts'])} attempts`),
+  'pool.rejected': debug((d) => `call rejected, ${show(d['queued'])} waiting`),
+  'pool.thread-crashed': error(() => 'a thread crashed'),
   'service.started': info(() => 'started'),
   'service.shutdown': info((d) => `shutting down: ${show(d['cause'])}`),
   'service.phase': info((d) => `shutdown phase ${show(d['phase'])}`),
   'service.hook-failed': error((d) => `shutdown hook ${show(d['hook'])} failed`),
-  'service.report': info((d) => `shutdown ${show(d['outcome'])} in ${ms(d['durationMs'])}${leaked(d)}`),
+  'service.report': {
+    level: (d) => (d['outcome'] === 'clean' ? 'info' : 'error'),
+    text: (d) => `shutdown ${show(d['outcome'])} in ${ms(d['durationMs'])}${leaked(d)}`,
+  },
 };
 
 function debug(text: Line['text']): Line {
-  return { level: 'debug', text };
+  return { level: () => 'debug', text };
 }
 
 function info(text: Line['text']): Line {
-  return { level: 'info', text };
+  return { level: () => 'info', text };
 }
 
 function warn(text: Line['text']): Line {
-  return { level: 'warn', text };
+  return { level: () => 'warn', text };
 }
 
 function error(text: Line['text']): Line {
-  return { level: 'error', text };
+  return { level: () => 'error', text };
 }
 
 function show(value: unknown): string {
@@ -118,9 +132,10 @@ function task(data: Data): string {
   return `"${show(data['task'])}" #${show(data['id'])}`;
 }
 
-/** How many starts a retry may make: one more than it has retries. */
-function starts(data: Data): string {
-  return String(Number(data['maxRetries']) + 1);
+/** Which start this is of how many there may be: one more than there are retries. */
+function attempt(data: Data): string {
+  const starts = Number(data['maxRetries']) + 1;
+  return `attempt ${show(data['attempt'])}${Number.isFinite(starts) ? `/${starts}` : ''}`;
 }
 
 function listOf(value: unknown): readonly unknown[] {

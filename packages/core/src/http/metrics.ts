@@ -34,7 +34,7 @@ export function prometheusText(service: string, own: Stats, stats: Readonly<Reco
   const lines = [...families]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([name, { type, help, samples }]) => [
-      `# HELP ${name} ${escapeHelp(help)}`,
+      `# HELP ${name} ${help}`,
       `# TYPE ${name} ${type}`,
       ...samples,
     ]);
@@ -48,7 +48,7 @@ function add(families: Map<string, Family>, figures: Stats, of: Readonly<Record<
     const { name, type, labels, value } = sampleOf(key, figure);
     if (seen.has(name)) continue; // two keys that are spelled alike: a sample may be there only once
     seen.add(name);
-    const family = families.get(name) ?? { type, help: `Figure "${key}"`, samples: [] };
+    const family = families.get(name) ?? { type, help: helpOf(key), samples: [] };
     families.set(name, family);
     const written = Object.entries({ ...of, ...labels }).map(
       ([label, text]) => `${label}="${escapeLabel(text)}"`,
@@ -100,10 +100,11 @@ function written(value: number): string {
   return value === -Infinity ? '-Inf' : String(value);
 }
 
-function escapeHelp(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+/** The key in words; it may be anything, so only its letters and digits. */
+function helpOf(key: string): string {
+  return `Figure: ${snake(key).replaceAll('_', ' ')}`;
 }
 
 function escapeLabel(text: string): string {
-  return escapeHelp(text).replaceAll('"', '\\"');
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
 }

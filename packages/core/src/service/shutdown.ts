@@ -174,8 +174,8 @@ export class Shutdown {
       for (const owned of this.#lastFirst()) if (!owned.adopted) owned.close(this.#complain);
     } else if (phase === 'cancel') {
       scopes.cancel(door.reason);
-      for (const owned of this.#lastFirst()) if (!owned.serves) this.#cancel(owned);
       for (const owned of this.#lastFirst()) owned.close(this.#complain);
+      for (const owned of this.#lastFirst()) if (!owned.serves) this.#cancel(owned);
     }
   }
 
