@@ -55,6 +55,16 @@ export { Bulkhead, type BulkheadOptions } from './concurrency/bulkhead.ts';
 export { Semaphore, type SemaphoreOptions } from './concurrency/semaphore.ts';
 
 // batch
+export type { BatchContext, BatchOptions, BatchWork } from './batch/batch-run.ts';
+export { Batcher, type BatcherOptions, type BulkWork } from './batch/batcher.ts';
+export {
+  runBatch,
+  type BatchCancelled,
+  type BatchError,
+  type BatchResult,
+  type BatchSuccess,
+} from './batch/run-batch.ts';
+export { streamBatch, type BatchOutcome } from './batch/stream-batch.ts';
 
 // resources
 export { managed, type AcquireOptions, type Managed, type Release } from './resources/managed.ts';

@@ -23,6 +23,8 @@ export interface CallLimits extends CallOptions {
   readonly settle?: 'at-once' | 'when-done' | undefined;
   /** The record the work runs under. @default the one these options carry */
   readonly execution?: Execution | undefined;
+  /** What a time-out aborts the work through, for one who may abort it too and then waits for what it says. @default one of its own */
+  readonly abort?: LazyAbort | undefined;
 }
 
 /** Runs `fn` under `limits`, which are taken as checked. Never throws: a synchronous throw of `fn` is a rejection. */
@@ -87,7 +89,7 @@ class Call<T> implements AbortListener {
         () => this.#end(new TimeoutError(this.#limits.name ?? 'The call', kind, limitMs)),
         limitMs,
       );
-      source = this.#abort = new LazyAbort();
+      source = this.#abort = this.#limits.abort ?? new LazyAbort();
     } else if (signal !== undefined) {
       source = { signal };
     }

@@ -1,0 +1,258 @@
+/**
+ * The engine of `runBatch` and `streamBatch`: pulls an item whenever a slot is free, runs the work, and tells a sink each outcome
+ * exactly once. An abort stops the pulling and aborts the work; the run is over when every item that was pulled has its outcome.
+ * A slot stays taken until its work has really settled, also after a time-out.
+ */
+import { SiblingFailedError } from '../errors/lifecycle-errors.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
+import { checkBoolean, checkFunction, checkInteger, checkName, checkTimeoutMs } from '../options/checks.ts';
+import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
+import { call } from '../signal/call.ts';
+import { earliest, type Deadline } from '../signal/deadline.ts';
+import { Execution, executionOf } from '../signal/execution.ts';
+import { LazyAbort } from '../signal/lazy-abort.ts';
+import {
+  checkCallOptions,
+  createContext,
+  extendContext,
+  type Awaitable,
+  type CallOptions,
+  type WorkContext,
+} from '../signal/work-context.ts';
+import { BatchSource, EXHAUSTED } from './batch-source.ts';
+
+/** How a batch is run. */
+export interface BatchOptions extends CallOptions {
+  /** How many items are worked on at a time; `Infinity` is allowed. @default 10 */
+  readonly concurrency?: number | undefined;
+  /** Whether the first failure ends the batch: no more items are pulled, and running work is aborted. @default false */
+  readonly stopOnError?: boolean | undefined;
+  /** Longest time for one item, in milliseconds; its slot is free when its work has settled. @default Infinity */
+  readonly itemTimeoutMs?: number | undefined;
+  /** Names the batch in events and errors. @default 'batch' */
+  readonly name?: string | undefined;
+}
+
+/** What work on one item is given. */
+export interface BatchContext extends WorkContext {
+  /** The place of the item in the input, from 0. */
+  readonly index: number;
+}
+
+/** Works on one item. */
+export type BatchWork<I, O> = (item: I, ctx: BatchContext) => Awaitable<O>;
+
+/** Where outcomes go. */
+export interface BatchSink<I, O> {
+  /** Whether no more items should be pulled for now. */
+  readonly full: boolean;
+  succeeded(index: number, item: I, value: O): void;
+  failed(index: number, item: I, error: unknown): void;
+  cancelled(index: number, item: I, reason: unknown): void;
+  sourceFailed(error: unknown): void;
+  /** The caller left, or the deadline passed. What runs was aborted, and still has its outcome to come. */
+  left(reason: unknown): void;
+  /** Every item that was pulled has its outcome, and no more will be pulled. */
+  over(): void;
+}
+
+/** One batch at work. */
+export class BatchRun<I, O> implements AbortListener {
+  readonly name: string;
+  readonly #source: BatchSource<I>;
+  readonly #fn: BatchWork<I, O>;
+  readonly #sink: BatchSink<I, O>;
+  readonly #concurrency: number;
+  readonly #stopOnError: boolean;
+  readonly #itemTimeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #deadline: Deadline | undefined;
+  readonly #execution: Execution | undefined;
+  readonly #abort: LazyAbort = new LazyAbort();
+  /** Aborts of items that have a time-out of their own. */
+  readonly #timed: Set<LazyAbort> = new Set<LazyAbort>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lanes = 0;
+  #pending = 0;
+  #pulled = 0;
+  #over = false;
+
+  /** @throws TypeError, RangeError on bad arguments. */
+  constructor(
+    items: Iterable<I> | AsyncIterable<I>,
+    fn: BatchWork<I, O>,
+    options: BatchOptions,
+    sink: BatchSink<I, O>,
+  ) {
+    checkFunction('fn', fn);
+    checkCallOptions(options);
+    const { concurrency = 10, stopOnError = false, itemTimeoutMs = Infinity, name = 'batch' } = options;
+    this.#concurrency = checkInteger('concurrency', concurrency, 1, true);
+    this.#stopOnError = checkBoolean('stopOnError', stopOnError);
+    this.#itemTimeoutMs = checkTimeoutMs('itemTimeoutMs', itemTimeoutMs);
+    this.name = checkName('name', name);
+    this.#source = new BatchSource(items);
+    this.#fn = fn;
+    this.#sink = sink;
+    this.#signal = options.signal;
+    this.#deadline = options.deadline;
+    this.#execution = executionOf(options);
+  }
+
+  /** How many items may be worked on at a time. */
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  /** How many items have no outcome yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Why the batch was ended before its time; `undefined` where it was not. */
+  get abortReason(): unknown {
+    return this.#abort.reason;
+  }
+
+  /** Begins. For a caller who has left already nothing is pulled. */
+  begin(): void {
+    const signal = this.#signal;
+    if (signal?.aborted) {
+      this.onAbort(signal.reason);
+      return;
+    }
+    const remainingMs = this.#deadline?.remainingMs ?? Infinity;
+    const late = (): void => this.onAbort(new TimeoutError(`Batch "${this.name}"`, 'deadline', remainingMs));
+    if (remainingMs === 0) {
+      late();
+      return;
+    }
+    if (remainingMs !== Infinity) this.#timer = setTimeout(late, remainingMs);
+    if (signal !== undefined) linkAbort(signal, this);
+    this.pump();
+  }
+
+  /** Starts work while there are slots, items, and room for outcomes. */
+  pump(): void {
+    while (this.#lanes < this.#concurrency && this.#mayPull && !this.#source.pulling) void this.#lane();
+    this.#endIfOver();
+  }
+
+  onAbort(reason: unknown): void {
+    this.stop(reason);
+    this.#sink.left(reason);
+  }
+
+  /** Pulls no more, tells the source so, and aborts what runs. */
+  stop(reason: unknown): void {
+    if (this.#abort.aborted) return;
+    this.#abort.abort(reason);
+    for (const item of this.#timed) item.abort(reason);
+    void this.#closeSource();
+  }
+
+  async #closeSource(): Promise<void> {
+    this.#pending += 1;
+    await this.#source.close();
+    this.#pending -= 1;
+    this.#endIfOver();
+  }
+
+  get #mayPull(): boolean {
+    return !this.#source.done && !this.#abort.aborted && !this.#sink.full;
+  }
+
+  /** Works on item after item, until there are none or no room for outcomes. */
+  async #lane(): Promise<void> {
+    this.#lanes += 1;
+    while (this.#mayPull && !this.#source.pulling) {
+      const item = this.#source.asynchronous ? await this.#pullAsync() : this.#pull();
+      if (item === EXHAUSTED) break;
+      const index = this.#pulled;
+      this.#pulled += 1;
+      if (this.#abort.aborted) {
+        if (!this.#over) this.#sink.cancelled(index, item, this.#abort.reason);
+        break;
+      }
+      this.#pending += 1;
+      const execution = new Execution(this.#execution);
+      // the source is free again: another lane may ask it while this one works
+      if (this.#source.asynchronous) this.pump();
+      try {
+        this.#sink.succeeded(index, item, await this.#work(index, item, execution));
+      } catch (error) {
+        this.#fail(index, item, error);
+      }
+      this.#pending -= 1;
+      if (execution.abandoned > 0) {
+        this.#endIfOver();
+        await new Promise<void>((resolve) => execution.whenSettled(resolve));
+      }
+    }
+    this.#lanes -= 1;
+    this.#endIfOver();
+  }
+
+  #pull(): I | typeof EXHAUSTED {
+    try {
+      return this.#source.pull();
+    } catch (error) {
+      this.#sink.sourceFailed(error);
+      return EXHAUSTED;
+    }
+  }
+
+  async #pullAsync(): Promise<I | typeof EXHAUSTED> {
+    try {
+      return await this.#source.pullAsync();
+    } catch (error) {
+      if (!this.#over) this.#sink.sourceFailed(error);
+      return EXHAUSTED;
+    }
+  }
+
+  #work(index: number, item: I, execution: Execution): Awaitable<O> {
+    if (this.#itemTimeoutMs !== Infinity) return this.#timedWork(index, item, execution);
+    return this.#fn(item, extendContext(createContext(this.#abort, this.#deadline, execution), { index }));
+  }
+
+  async #timedWork(index: number, item: I, execution: Execution): Promise<O> {
+    const abort = new LazyAbort();
+    this.#timed.add(abort);
+    try {
+      return await call(
+        ({ deadline }) => {
+          const context = createContext(abort, earliest(deadline, this.#deadline), execution);
+          return this.#fn(item, extendContext(context, { index }));
+        },
+        {
+          timeoutMs: this.#itemTimeoutMs,
+          name: `Item ${index} of batch "${this.name}"`,
+          execution,
+          abort,
+        },
+      );
+    } finally {
+      this.#timed.delete(abort);
+    }
+  }
+
+  #fail(index: number, item: I, error: unknown): void {
+    if (this.#abort.aborted && error === this.#abort.reason) {
+      this.#sink.cancelled(index, item, error);
+      return;
+    }
+    this.#sink.failed(index, item, error);
+    if (this.#stopOnError) this.stop(new SiblingFailedError(error));
+  }
+
+  #endIfOver(): void {
+    if (this.#over || this.#pending > 0) return;
+    const pulling = this.#source.pulling && !this.#abort.aborted;
+    if (pulling || !(this.#source.done || this.#abort.aborted)) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    if (this.#signal !== undefined) unlinkAbort(this.#signal, this);
+    this.#sink.over();
+  }
+}
