@@ -29,11 +29,6 @@ export class ServiceDoor implements Door {
     this.#service = service;
   }
 
-  /** Whether work from outside is refused. */
-  get closed(): boolean {
-    return this.#begun.intake.aborted;
-  }
-
   /** How often tracked work has passed the closed door: while this grows, what was found idle may have work again. */
   get passed(): number {
     return this.#passed;

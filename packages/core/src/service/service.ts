@@ -163,9 +163,10 @@ export class Service implements AsyncDisposable, Controllable {
    */
   openScope(options: OpenScopeOptions = {}): ScopeHandle {
     checkScopeOptions(options);
-    if (this.#door.closed) {
+    const refusal = this.#door.refusal(options);
+    if (refusal !== undefined) {
       this.#scopes.reject();
-      throw new ShuttingDownError(this.name);
+      throw refusal;
     }
     for (const guard of this.#guards) {
       const overloaded = guard.overload?.();
@@ -179,6 +180,7 @@ export class Service implements AsyncDisposable, Controllable {
     return {
       budgetMs: this.#plan.budgetMs,
       scopes: this.#scopes.size,
+      cancelMs: this.#plan.caps.cancel,
       shutdown: (trigger) => this.#stop(trigger),
       escalate: () => this.#shutdown?.escalate(),
       force: () => this.#shutdown?.force(),

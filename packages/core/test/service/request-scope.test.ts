@@ -200,6 +200,19 @@ describe('service.openScope', () => {
     expect((await stopped).requests).toEqual({ drained: 0, cancelled: 0, rejected: 0 });
   });
 
+  it('opens a scope within a scope during the drain, and waits for it', async () => {
+    const owner = service();
+    const outer = owner.openScope();
+    const stopped = owner.shutdown();
+    await vi.advanceTimersByTimeAsync(100);
+    const inner = owner.openScope({ ...outer.scope });
+    outer.end();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(owner.state).toBe('draining');
+    inner.end();
+    expect(await stopped).toMatchObject({ outcome: 'clean', durationMs: 200, requests: { drained: 2 } });
+  });
+
   it('counts what the shutdown finished, cut and refused', async () => {
     const owner = service();
     const [before, drained, left, cut] = [
