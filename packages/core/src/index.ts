@@ -51,7 +51,9 @@ export {
 } from './tasks/task-manager.ts';
 
 // concurrency
+export { AdaptiveLimit, type AdaptiveLimitOptions } from './concurrency/adaptive-limit.ts';
 export { Bulkhead, type BulkheadOptions } from './concurrency/bulkhead.ts';
+export { KeyedLimit, type KeyedLimitOptions } from './concurrency/keyed-limit.ts';
 export { Semaphore, type SemaphoreOptions } from './concurrency/semaphore.ts';
 
 // batch

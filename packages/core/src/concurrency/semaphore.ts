@@ -12,14 +12,13 @@ import {
   type DrainReport,
   type Stats,
 } from '../component.ts';
-import { ShuttingDownError } from '../errors/lifecycle-errors.ts';
-import { QueueClosedError } from '../errors/queue-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkFunction, checkInteger, checkName, checkOptions } from '../options/checks.ts';
 import { Execution, executionOf } from '../signal/execution.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { WaitLine, checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
 import type { Work } from '../signal/work-context.ts';
+import { Intake } from './intake.ts';
 import { CallTurn, PermitTurn } from './turn.ts';
 
 /** How a semaphore is made. */
@@ -49,16 +48,17 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   readonly #idle: IdleLine = new IdleLine(() => this.#inUse + this.#line.size);
   readonly #slots: Slots = { free: () => this.#free(), outlive: (execution) => this.#outlive(execution) };
   readonly #tooLate = (maxWaitMs: number): Error => this.tooLate(maxWaitMs);
+  readonly #intake: Intake;
   #maxConcurrent: number;
   #inUse = 0;
   #zombies = 0;
-  #closed = false;
-  #door: Door | undefined;
 
   constructor(options: SemaphoreOptions) {
     checkOptions('options', options, ['name', 'maxConcurrent']);
-    this.name = checkName('name', options.name ?? 'semaphore');
-    this.#maxConcurrent = checkInteger('maxConcurrent', options.maxConcurrent, 1, true);
+    const { name = 'semaphore', maxConcurrent } = options;
+    this.name = checkName('name', name);
+    this.#intake = new Intake(name);
+    this.#maxConcurrent = checkInteger('maxConcurrent', maxConcurrent, 1, true);
   }
 
   /** How many slots are taken, those of calls that were given up and still run among them. */
@@ -77,7 +77,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   }
 
   [ADOPT](door: Door): void {
-    this.#door = door;
+    this.#intake.adopt(door);
   }
 
   /**
@@ -100,7 +100,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
 
   /** A permit where a slot is free and nobody waits for it; `undefined` otherwise. */
   tryAcquire(): Disposable | undefined {
-    if (this.#refusal(NO_OPTIONS) !== undefined || !this.#take()) return undefined;
+    if (this.#intake.refusal(NO_OPTIONS) !== undefined || !this.#take()) return undefined;
     return new Permit(this.#slots);
   }
 
@@ -134,7 +134,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
 
   /** Takes on nobody new; those who have a slot or wait for one are served. */
   close(): void {
-    this.#closed = true;
+    this.#intake.close();
   }
 
   /** Waits until no slot is taken and nobody waits. */
@@ -174,19 +174,14 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
 
   /** Throws for those who may not even wait; returns how long the others may. */
   #admit(options: WaitOptions): number {
-    if (options === NO_OPTIONS && this.#door === undefined && !this.#closed) return this.maxWaitMs;
+    if (options === NO_OPTIONS && this.#intake.open) return this.maxWaitMs;
     checkWaitOptions(options);
     const { signal, deadline, maxWaitMs = this.maxWaitMs } = options;
     signal?.throwIfAborted();
     if (deadline?.expired) throw new TimeoutError(`Waiting for "${this.name}"`, 'deadline', 0);
-    const refusal = this.#refusal(options);
+    const refusal = this.#intake.refusal(options);
     if (refusal !== undefined) throw refusal;
     return maxWaitMs;
-  }
-
-  #refusal(options: WaitOptions): Error | undefined {
-    if (!this.#closed) return this.#door?.refusal(options);
-    return this.#door === undefined ? new QueueClosedError(this.name) : new ShuttingDownError(this.name);
   }
 
   #take(): boolean {

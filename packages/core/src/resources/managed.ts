@@ -31,7 +31,8 @@ export interface Managed<T> extends AsyncDisposable {
 /** Checks the options; returns how long a release may take. */
 export function checkAcquireOptions(options: AcquireOptions): number {
   checkCallOptions(options);
-  return checkTimeoutMs('releaseTimeoutMs', options.releaseTimeoutMs ?? 5_000);
+  const { releaseTimeoutMs = 5_000 } = options;
+  return checkTimeoutMs('releaseTimeoutMs', releaseTimeoutMs);
 }
 
 /**
