@@ -1,6 +1,7 @@
 /**
  * A bulkhead that finds its limit: up while its callee keeps pace, down when calls time out or are refused. It never leaves its
- * bounds, and learns nothing while less than half of it is in use. Only `execute` teaches it; a permit says nothing of its outcome.
+ * bounds, and learns nothing while less than half of it is in use. `execute` and policies teach it; a permit that is only disposed
+ * of says nothing of its outcome.
  */
 import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import type { HoldfastCode } from '../errors/holdfast-error.ts';
@@ -19,6 +20,7 @@ import { now, reportError } from '../runtime.ts';
 import type { WaitOptions } from '../signal/wait-line.ts';
 import type { Work } from '../signal/work-context.ts';
 import { Bulkhead, type BulkheadOptions } from './bulkhead.ts';
+import type { SlotObserver, SlotOutcome } from './semaphore.ts';
 import { AdditiveIncrease, Gradient, type LimitRule } from './limit-rules.ts';
 
 /** How an adaptive limit is made. `maxConcurrent` is its upper bound, a whole number. */
@@ -41,9 +43,20 @@ export interface AdaptiveLimitOptions extends BulkheadOptions {
   readonly overloadIf?: ((error: unknown) => boolean) | undefined;
 }
 
-interface Sample {
-  readonly startedAtMs: number;
+/** One call, from its start. */
+class Sample implements SlotObserver {
+  readonly startedAtMs: number = now();
   readonly epoch: number;
+  readonly #learn: (sample: Sample, outcome: SlotOutcome) => void;
+
+  constructor(epoch: number, learn: (sample: Sample, outcome: SlotOutcome) => void) {
+    this.epoch = epoch;
+    this.#learn = learn;
+  }
+
+  settled(outcome: SlotOutcome): void {
+    this.#learn(this, outcome);
+  }
 }
 
 /**
@@ -67,6 +80,10 @@ export class AdaptiveLimit extends Bulkhead {
   #samples = 0;
   #totalMs = 0;
   #peak = 0;
+  readonly #learn = (sample: Sample, outcome: SlotOutcome): void => {
+    if (outcome === 'success') this.#succeeded(sample);
+    else if (outcome !== undefined) this.#failed(sample, outcome.error);
+  };
 
   constructor(options: AdaptiveLimitOptions) {
     checkOptions('options', options, KEYS);
@@ -92,18 +109,18 @@ export class AdaptiveLimit extends Bulkhead {
 
   override execute<T>(fn: Work<T>, options?: WaitOptions): Promise<T> {
     if (typeof fn !== 'function') return super.execute(fn, options);
-    let sample: Sample | undefined;
+    let sample: SlotObserver | undefined;
     const measured: Work<T> = (ctx) => {
-      sample = this.#begin();
+      sample = this.observe();
       return fn(ctx);
     };
     return super.execute(measured, options).then(
       (value) => {
-        if (sample !== undefined) this.#succeeded(sample);
+        sample?.settled('success');
         return value;
       },
       (error: unknown) => {
-        if (sample !== undefined && !isOwnAbort(error, options?.signal)) this.#failed(sample, error);
+        sample?.settled(isOwnAbort(error, options?.signal) ? undefined : { error });
         throw error;
       },
     );
@@ -127,9 +144,10 @@ export class AdaptiveLimit extends Bulkhead {
     return { ...super.stats(), minLimit: this.#min, maxLimit: this.#max, unloadedMs };
   }
 
-  #begin(): Sample {
+  /** Begins to measure a call; a permit that is only disposed of teaches nothing. */
+  protected override observe(): SlotObserver {
     this.#peak = Math.max(this.#peak, this.inUse);
-    return { startedAtMs: now(), epoch: this.#epoch };
+    return new Sample(this.#epoch, this.#learn);
   }
 
   #succeeded(sample: Sample): void {

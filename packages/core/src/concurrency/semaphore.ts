@@ -93,7 +93,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
     return new Promise((resolve, reject) => {
       const maxWaitMs = this.#admit(options);
       const turn = new PermitTurn(this.#tooLate, resolve, reject);
-      if (this.#take()) turn.resolve(new Permit(this.#slots));
+      if (this.#take()) turn.resolve(new Permit(this.#slots, this.observe()));
       else this.#wait(turn, options, maxWaitMs);
     });
   }
@@ -101,7 +101,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   /** A permit where a slot is free and nobody waits for it; `undefined` otherwise. */
   tryAcquire(): Disposable | undefined {
     if (this.#intake.refusal(NO_OPTIONS) !== undefined || !this.#take()) return undefined;
-    return new Permit(this.#slots);
+    return new Permit(this.#slots, this.observe());
   }
 
   /**
@@ -164,6 +164,11 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
 
   /** Asked before somebody joins the line of `waiting`; an error turns him away. */
   protected full(_waiting: number): Error | undefined {
+    return undefined;
+  }
+
+  /** Who is told what became of the permit that is being given. */
+  protected observe(): SlotObserver | undefined {
     return undefined;
   }
 
@@ -231,7 +236,7 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
     const turn = this.#inUse > this.#maxConcurrent ? undefined : this.#line.shift();
     if (turn instanceof CallTurn) return turn;
     if (turn !== undefined) {
-      turn.resolve(new Permit(this.#slots));
+      turn.resolve(new Permit(this.#slots, this.observe()));
       return undefined;
     }
     this.#inUse -= 1;
@@ -246,29 +251,44 @@ interface Slots {
   readonly outlive: (execution: Execution) => void;
 }
 
+/** What became of the work that had a slot; `undefined` where that says nothing of the callee. */
+export type SlotOutcome = 'success' | { readonly error: unknown } | undefined;
+
+/** One who learns from outcomes. */
+export interface SlotObserver {
+  settled(outcome: SlotOutcome): void;
+}
+
 class Permit implements Disposable {
+  readonly #observer: SlotObserver | undefined;
   #slots: Slots | undefined;
 
-  constructor(slots: Slots) {
+  constructor(slots: Slots, observer: SlotObserver | undefined) {
     this.#slots = slots;
+    this.#observer = observer;
   }
 
   [Symbol.dispose](): void {
-    const slots = this.#slots;
-    this.#slots = undefined;
-    slots?.free();
+    this.#end()?.free();
   }
 
-  leave(execution: Execution): void {
-    if (execution.abandoned === 0) return this[Symbol.dispose]();
+  leave(execution: Execution, outcome: SlotOutcome): void {
+    const slots = this.#end();
+    if (slots === undefined) return;
+    this.#observer?.settled(outcome);
+    if (execution.abandoned === 0) slots.free();
+    else slots.outlive(execution);
+  }
+
+  #end(): Slots | undefined {
     const slots = this.#slots;
     this.#slots = undefined;
-    slots?.outlive(execution);
+    return slots;
   }
 }
 
 /** Gives a permit back when all that `execution` has given up is over, as `execute` does. For guards that bring their own calls. */
-export function giveBack(permit: Disposable, execution: Execution): void {
-  if (permit instanceof Permit) permit.leave(execution);
+export function giveBack(permit: Disposable, execution: Execution, outcome: SlotOutcome): void {
+  if (permit instanceof Permit) permit.leave(execution, outcome);
   else permit[Symbol.dispose]();
 }

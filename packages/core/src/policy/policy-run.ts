@@ -3,7 +3,7 @@
  * own. All of it is one state machine with one timer and one promise, so whatever ends it finds everything it has to give back.
  */
 import type { Bulkhead } from '../concurrency/bulkhead.ts';
-import { giveBack } from '../concurrency/semaphore.ts';
+import { giveBack, type SlotOutcome } from '../concurrency/semaphore.ts';
 import type { Refusal } from '../errors/holdfast-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import type { CallOutcome, Circuit } from '../resilience/circuit.ts';
@@ -89,7 +89,7 @@ export class PolicyRun<T> extends RetryRun<T> {
 
   protected override succeeded(value: T): void {
     this.#tell('success');
-    this.#giveBack();
+    this.#giveBack('success');
     super.succeeded(value);
   }
 
@@ -98,7 +98,7 @@ export class PolicyRun<T> extends RetryRun<T> {
       this.#owesOutcome = false;
       this.#guards.circuit?.fail(this.#epoch, error, this.#startedAt);
     }
-    this.#giveBack();
+    this.#giveBack({ error });
     super.failed(error);
   }
 
@@ -127,7 +127,7 @@ export class PolicyRun<T> extends RetryRun<T> {
       this.#counts.failed -= 1;
     }
     // inside the synchronous part of the work it is not known yet what that leaves behind
-    if (!this.#launching) this.#giveBack();
+    if (!this.#launching) this.#giveBack(timedOut ? { error: reason } : undefined);
   }
 
   protected override drop(): void {
@@ -174,7 +174,7 @@ export class PolicyRun<T> extends RetryRun<T> {
     this.#launching = true;
     this.launch(deadline);
     this.#launching = false;
-    if (this.over) this.#giveBack();
+    if (this.over) this.#giveBack(undefined);
   }
 
   /** Waits for a slot. The signal ends the wait: the caller's own, or one that also ends with the run's time. */
@@ -203,9 +203,9 @@ export class PolicyRun<T> extends RetryRun<T> {
     this.#guards.circuit?.settle(this.#epoch, outcome, this.#startedAt);
   }
 
-  #giveBack(): void {
+  #giveBack(outcome: SlotOutcome): void {
     const permit = this.#permit;
     this.#permit = undefined;
-    if (permit !== undefined && this.record !== undefined) giveBack(permit, this.record);
+    if (permit !== undefined && this.record !== undefined) giveBack(permit, this.record, outcome);
   }
 }

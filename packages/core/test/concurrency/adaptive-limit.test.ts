@@ -5,6 +5,7 @@ import {
   Bulkhead,
   Deadline,
   HttpStatusError,
+  Policy,
   sleep,
   subscribe,
   type AdaptiveLimitOptions,
@@ -172,6 +173,21 @@ describe('AdaptiveLimit', () => {
     controller.abort(new DOMException('gone', 'TimeoutError'));
     for (const one of leaving) await expect(one).rejects.toMatchObject({ message: 'gone' });
     await vi.advanceTimersByTimeAsync(10);
+    expect(limit.maxConcurrent).toBe(2);
+  });
+
+  it('learns as the bulkhead of a policy, and nothing from permits that are only disposed of', async () => {
+    const limit = new AdaptiveLimit({ maxConcurrent: 10, initialConcurrent: 2 });
+    const policy = new Policy({ bulkhead: limit, attemptTimeoutMs: 50 });
+    await Promise.all([1, 2].map(() => policy.execute(async () => {})));
+    expect(limit.maxConcurrent).toBe(3);
+    const late = [1, 2, 3].map(() => policy.execute((ctx) => sleep(100, ctx)).catch(() => {}));
+    await vi.advanceTimersByTimeAsync(50);
+    await Promise.all(late);
+    expect(limit.maxConcurrent).toBe(2);
+    for (let call = 0; call < 10; call += 1) {
+      using _ = await limit.acquire();
+    }
     expect(limit.maxConcurrent).toBe(2);
   });
 
