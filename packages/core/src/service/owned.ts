@@ -26,7 +26,7 @@ export class Owned implements Dependent {
   readonly adopted: boolean;
   /** Whether it may be used: it was opened, or has nothing to open. */
   opened: boolean;
-  /** Left alone for good: the start ended before it was opened, so there is nothing to close. */
+  /** Left alone for good: it was never opened, so there is nothing to close. */
   inert = false;
   #closing: Promise<void> | undefined;
   #gaveUp = false;

@@ -65,6 +65,11 @@ export class Registry {
           throw outOfRange(`dependsOn of "${name}"`, 'the name of what is registered', needed);
   }
 
+  /** What has something to open and was not opened has nothing to close: it is left alone from now on. */
+  abandonUnopened(): void {
+    for (const owned of this.#owned.values()) if (!owned.opened && !owned.adopted) owned.inert = true;
+  }
+
   /** The first component in order of registration that is not opened and needs none that is not. */
   nextToOpen(): Owned | undefined {
     const closed = [...this.#owned.values()].filter((one) => !one.opened);

@@ -86,7 +86,8 @@ export class Service implements AsyncDisposable, Controllable {
 
   /**
    * Takes `component` under the service's care, by what it has of `open`, `close`, `drain`, `cancel`, `stats`, `health`,
-   * `overload` and dispose, and returns it. Owning the same component again changes nothing.
+   * `overload` and dispose, and returns it. Owning the same component again changes nothing. `start` opens it; owned after the
+   * start it is taken as open, and never opened it is never closed.
    *
    * @throws RangeError on a name that is taken (`tasks` is the service's own) and on circular needs.
    * @throws ShuttingDownError once it could not be disposed of any more.
@@ -94,6 +95,7 @@ export class Service implements AsyncDisposable, Controllable {
   own<C extends Component>(component: C, options: ShutdownHookOptions = {}): C {
     const owned = new Owned(component, options);
     if (this.#registry.has(component)) return component;
+    if (this.#state !== 'created' && this.#state !== 'starting') owned.opened = true; // by whoever made it
     this.#register(owned);
     if (component.overload !== undefined) this.#guards = [...this.#guards, component];
     if (isAdoptable(component)) component[ADOPT](this.#door);

@@ -86,9 +86,10 @@ export class Shutdown {
 
   /** Goes through all phases. */
   async run(): Promise<void> {
-    const { name, door, plan, starting } = this.#parts;
+    const { name, door, plan, registry, scopes, starting, tasks } = this.#parts;
     if (observed()) emit('service.shutdown', name, { cause: this.#trigger.cause });
-    starting?.abort(door.reason);
+    if (starting === undefined) registry.abandonUnopened();
+    else starting.abort(door.reason);
     for (const phase of PHASES) {
       this.#current += 1;
       door.begin(phase);
@@ -99,7 +100,6 @@ export class Shutdown {
       else this.#skipHooks(phase);
       if (phase === 'cancel') this.#cancelServers();
     }
-    const { registry, scopes, tasks } = this.#parts;
     const counts = finalCounts({
       owned: registry.owned,
       scopes,
@@ -217,6 +217,7 @@ export class Shutdown {
 
   /** Waits for what was cancelled. Servers come last, so that requests that were aborted can still be answered. */
   async #stopWork(run: PhaseRun): Promise<void> {
+    if (this.#drained) return;
     run.add(this.#drain(run));
     const cut = setTimeout(() => this.#cancelServers(), run.remainingMs / 2);
     await run.done();
@@ -289,7 +290,8 @@ export class Shutdown {
       return;
     }
     const { component, name, settings, inert } = step;
-    if (inert || component === this.#parts.tasks || component[Symbol.asyncDispose] === undefined) return;
+    if (inert || component[Symbol.asyncDispose] === undefined) return;
+    if (component === this.#parts.tasks) return; // it holds nothing, and its disposal waits for what leaked
     const report = await runHook(name, () => component[Symbol.asyncDispose]?.(), settings.timeoutMs, limits);
     const expected = report.outcome === 'timed-out' && step.report.leaked.length > 0; // it waits for what leaked
     if (report.outcome !== 'ok') this.#findings.hook(report, settings.critical && !expected);

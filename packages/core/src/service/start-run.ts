@@ -13,6 +13,10 @@ export class StartRun {
   readonly #registry: Registry;
   readonly #owner: object;
   readonly #abort: LazyAbort = new LazyAbort();
+  #ended: (() => void) | undefined;
+  readonly #end: Promise<void> = new Promise((resolve) => {
+    this.#ended = resolve;
+  });
   #opening: Promise<unknown> = Promise.resolve();
   #openingName: string | undefined;
   #failedAt: string | undefined;
@@ -42,8 +46,10 @@ export class StartRun {
         if (this.#abort.aborted) throw this.#abort.reason;
       }
     } catch (error) {
-      for (const owned of this.#registry.owned) if (!owned.opened && !owned.adopted) owned.inert = true;
+      this.#registry.abandonUnopened();
       throw error;
+    } finally {
+      this.#ended?.();
     }
   }
 
@@ -52,8 +58,9 @@ export class StartRun {
     this.#abort.abort(reason);
   }
 
-  /** Resolves when nothing is being opened any more. */
+  /** Resolves when nothing is being opened any more, and nothing will be. */
   async settled(): Promise<void> {
+    await this.#end;
     await this.#opening;
   }
 

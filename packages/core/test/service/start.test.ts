@@ -158,6 +158,24 @@ describe('service.start', () => {
 });
 
 describe('service.own', () => {
+  it('leaves alone what has something to open and was never opened', async () => {
+    const log: string[] = [];
+    const owner = service();
+    owner.own(recorded(log, 'a'));
+    expect((await stop(owner)).outcome).toBe('clean');
+    expect(log).toEqual([]);
+  });
+
+  it('takes what is owned after the start as open', async () => {
+    const log: string[] = [];
+    const owner = service();
+    await owner.start();
+    owner.own(recorded(log, 'a'));
+    expect((await owner.health()).ready).toBe(true);
+    await stop(owner);
+    expect(log).toEqual(['a dispose']);
+  });
+
   it('returns the component, which get finds by its name', () => {
     const owner = service();
     const component = { name: 'a' };
