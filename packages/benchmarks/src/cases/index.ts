@@ -1,0 +1,17 @@
+/** All cases, at the sizes that the demands speak of. */
+import type { Case } from '../case.ts';
+import { batch } from './batch.ts';
+import { breaker, retrying, stack } from './guards.ts';
+import { limiter } from './limiter.ts';
+import { batchedQueue, queue } from './queue.ts';
+
+/** In the order of the report. */
+export const cases: readonly Case[] = [
+  limiter(10_000),
+  batch(10_000),
+  queue(100_000),
+  batchedQueue(1_000_000),
+  breaker(20_000),
+  retrying(5_000),
+  stack(2_000),
+];
