@@ -136,11 +136,19 @@ export class Service implements AsyncDisposable, Controllable {
     return this.#start.done;
   }
 
-  /** Shuts down, once: every call resolves with the one report, also afterwards. Never rejects. */
+  /**
+   * Shuts down, once: every call gives the one promise of the one report, also afterwards. Nothing that goes wrong rejects it.
+   *
+   * @throws TypeError, RangeError (as rejections) on bad options.
+   */
   shutdown(options: { readonly cause?: string | undefined } = {}): Promise<ShutdownReport> {
-    checkOptions('options', options, ['cause']);
-    const { cause = 'shutdown' } = options;
-    return this.#stop({ cause: checkName('cause', cause) });
+    try {
+      checkOptions('options', options, ['cause']);
+      const { cause = 'shutdown' } = options;
+      return this.#stop({ cause: checkName('cause', cause) });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Asks every component how it is. */

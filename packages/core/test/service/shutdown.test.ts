@@ -163,9 +163,14 @@ describe('service.shutdown', () => {
     expect(await owner.shutdown()).toMatchObject({ cause: 'dispose', outcome: 'clean' });
   });
 
-  it('checks its options', () => {
-    expect(() => service().shutdown({ cause: 1 as never })).toThrow(TypeError);
-    expect(() => service().shutdown({ reason: 'x' } as never)).toThrow(TypeError);
+  it('rejects on bad options, and begins nothing', async () => {
+    const owner = service();
+    await expect(owner.shutdown({ cause: 1 as never })).rejects.toThrow(TypeError);
+    await expect(owner.shutdown({ cause: '' })).rejects.toThrow(RangeError);
+    await expect(owner.shutdown({ cause: null as never })).rejects.toThrow(TypeError);
+    await expect(owner.shutdown({ reason: 'x' } as never)).rejects.toThrow(TypeError);
+    await expect(owner.shutdown(null as never)).rejects.toThrow(TypeError);
+    expect(owner.state).toBe('created');
   });
 
   it('serves on during the lame duck: the door is open, readiness is false', async () => {
