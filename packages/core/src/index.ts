@@ -70,6 +70,8 @@ export { streamBatch, type BatchOutcome } from './batch/stream-batch.ts';
 
 // resources
 export { managed, type AcquireOptions, type Managed, type Release } from './resources/managed.ts';
+export type { ResourcePoolOptions } from './resources/pool-options.ts';
+export { ResourcePool, type Lease } from './resources/resource-pool.ts';
 export { ResourceStack } from './resources/resource-stack.ts';
 
 // resilience

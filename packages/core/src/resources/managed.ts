@@ -60,13 +60,13 @@ export async function managed<T>(
 export async function acquireOnce<T>(
   acquire: Work<T>,
   release: Release<T>,
-  options: CallOptions,
+  options: CallOptions & { readonly timeoutMs?: number | undefined },
   releaseTimeoutMs: number,
 ): Promise<T> {
   checkFunction('acquire', acquire);
   checkFunction('release', release);
   const execution = executionOf(options);
-  const { signal, deadline } = options;
+  const { signal, deadline, timeoutMs } = options;
   let acquiring: Promise<T> | undefined;
   let failed = false;
   const start = (ctx: WorkContext): Promise<T> => {
@@ -75,7 +75,7 @@ export async function acquireOnce<T>(
     return acquiring;
   };
   try {
-    return await call(start, { signal, deadline, execution, name: 'Acquiring' });
+    return await call(start, { signal, deadline, timeoutMs, execution, name: 'Acquiring' });
   } catch (error) {
     if (acquiring !== undefined && !failed) {
       const releasing = acquiring.then(
