@@ -8,6 +8,7 @@ import { now } from '@holdfast/core/internal';
 import { unpackError } from './packed-error.ts';
 import type { PoolCall } from './pool-call.ts';
 import type { Order, Reply, ThreadData } from './protocol.ts';
+import { stopped, stopping } from './stuck-threads.ts';
 
 /** How long a thread may take to load its module and set it up. */
 const BOOT_LIMIT_MS = 30_000;
@@ -46,6 +47,7 @@ export class PoolThread {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #call: PoolCall | undefined;
   #cleans = false;
+  #stopping = false;
   #error: unknown;
   #idleSince = 0;
 
@@ -101,6 +103,8 @@ export class PoolThread {
   stop(): void {
     this.#state = 'ending';
     this.#disarm();
+    if (!this.#stopping) stopping();
+    this.#stopping = true;
     void this.#worker.terminate();
   }
 
@@ -152,6 +156,7 @@ export class PoolThread {
 
   #gone(code: number): void {
     this.#disarm();
+    if (this.#stopping) stopped();
     this.#host.threadGone(this, this.#error, code);
   }
 

@@ -2,16 +2,15 @@
  * The scope of one request on Node's own request and response: opened at the door, found again by its response, ended when the
  * response has ended. A response that was closed before it was finished means that the caller left.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
-import type { RequestScope, ScopeHandle, Service } from '@holdfast/core';
-import { inboundScope } from '@holdfast/core/internal';
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import type { OpenScopeOptions, RequestScope, ScopeHandle, Service } from '@holdfast/core';
+import { EXECUTION, Execution, inboundScope } from '@holdfast/core/internal';
+import { isLate } from './late-request.ts';
+import { whenResponseEnds, type NodeResponse } from './response-end.ts';
 
 /** Node's request, of HTTP/1 or HTTP/2. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
-
-/** Node's response, of HTTP/1 or HTTP/2. */
-export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 const HANDLE: unique symbol = Symbol('holdfast.scope');
 
@@ -31,16 +30,13 @@ export function openRequestScope(
   { timeoutMs }: { readonly timeoutMs?: number | undefined },
 ): ScopeHandle {
   const outer = response[HANDLE];
-  const inbound = outer === undefined ? inboundOf(request) : outer.scope;
+  const inbound = outer === undefined ? inboundOf(service, request) : outer.scope;
   const handle = service.openScope({ ...inbound, timeoutMs });
   response[HANDLE] = handle;
-  const ended = (): void => {
-    if (response.writableFinished) handle.end();
+  whenResponseEnds(response, (finished) => {
+    if (finished) handle.end();
     else handle.disconnect();
-  };
-  response.once('close', ended);
-  // A response that waits behind a pipelined one gets no `close` when the connection goes; its request does.
-  if (response.socket === null) request.once('close', ended);
+  });
   return handle;
 }
 
@@ -49,6 +45,9 @@ export function requestScopeOf(response: NodeResponse & Scoped): RequestScope | 
   return response[HANDLE]?.scope;
 }
 
-function inboundOf({ headers }: NodeRequest): ReturnType<typeof inboundScope> {
-  return inboundScope((name) => headers[name]?.toString());
+function inboundOf(service: Service, request: NodeRequest): OpenScopeOptions {
+  const inbound = inboundScope((name) => request.headers[name]?.toString());
+  // a request that its server serves although it came late passes the door
+  const late = { ...inbound, [EXECUTION]: new Execution(undefined, service) };
+  return isLate(request) ? late : inbound;
 }

@@ -37,17 +37,15 @@ async function rejection(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-function nextEvent(type: string): {
-  promise: Promise<HoldfastEvent>;
-  listener: (event: HoldfastEvent) => void;
-} {
-  let listener: (event: HoldfastEvent) => void = () => undefined;
-  const promise = new Promise<HoldfastEvent>((resolve) => {
-    listener = (event) => {
+/** The next event of that type; listening ends with the test's scope. */
+function nextEvent(type: string): Disposable & { readonly event: Promise<HoldfastEvent> } {
+  let subscription: Disposable | undefined;
+  const event = new Promise<HoldfastEvent>((resolve) => {
+    subscription = subscribe((event) => {
       if (event.type === type) resolve(event);
-    };
+    });
   });
-  return { promise, listener };
+  return { event, [Symbol.dispose]: () => subscription?.[Symbol.dispose]() };
 }
 
 describe('calling', () => {
@@ -206,7 +204,7 @@ describe('errors', () => {
     expect(await rejection(pool.call.throwValue('text'))).toBe('text');
     expect(await rejection(pool.call.throwValue(undefined))).toBeUndefined();
     expect(await rejection(pool.call.throwValue({ a: 1 }))).toEqual({ a: 1 });
-    expect(await rejection(pool.call.throwFunction())).toContain('function thrown()');
+    expect(await rejection(pool.call.throwFunction())).toContain('function nothing()');
     expect(await rejection(pool.call.throwCyclic())).toMatchObject({ message: 'cyclic' });
   });
 });
@@ -406,12 +404,11 @@ describe('dying threads', () => {
 
 it('a thread that dies after its call has ended is reported, and replaced', async () => {
   await using pool = repository();
-  const { promise: died, listener } = nextEvent('pool.thread-crashed');
-  using _subscription = subscribe(listener);
+  using died = nextEvent('pool.thread-crashed');
 
   expect(await pool.call.throwAfterwards()).toBe('fine');
 
-  expect(await died).toMatchObject({
+  expect(await died.event).toMatchObject({
     name: 'repository',
     data: { fn: undefined, error: { code: 'WORKER_CRASHED', cause: { message: 'afterwards' } } },
   });

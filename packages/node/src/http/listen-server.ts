@@ -1,0 +1,70 @@
+/**
+ * What every adapter's `listen` does: signals first, so that none comes too early; then start, listen, and, when told to end, drain
+ * and an exit code that says how it went.
+ */
+import { once } from 'node:events';
+import { isHoldfastError, type Service } from '@holdfast/core';
+import { checkInteger, checkName, controlOf, invalidType, outOfRange } from '@holdfast/core/internal';
+import type { HostProcess } from '../process/host-process.ts';
+import { processSettings, type ProcessOptions, type ProcessSettings } from '../process/process-options.ts';
+import { ownerOf } from '../process/signal-owner.ts';
+import { drainServer, isDrained, type AnyServer } from './drain-server.ts';
+
+/** Where and for whom a server listens. */
+export interface ListenOptions extends ProcessOptions {
+  /** Started before the server listens, and in charge of the process from then on. */
+  readonly service: Service;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** @default all addresses of the machine */
+  readonly host?: string | undefined;
+}
+
+/**
+ * Installs the signals, starts the service, and listens. A signal that comes before the server listens ends the process in order,
+ * and nothing resolves any more; under `exit: 'none'` it rejects. A server that was given to `drainServer` keeps its options.
+ *
+ * @throws TypeError, RangeError on bad options; what starting and listening throw; ShuttingDownError (all as rejections).
+ */
+export async function listenServer<S extends AnyServer>(server: S, options: ListenOptions): Promise<S> {
+  return listenServerOf(process, server, options);
+}
+
+/** As `listenServer`, in a process that is given. */
+export async function listenServerOf<S extends AnyServer>(
+  host: HostProcess,
+  server: S,
+  options: ListenOptions,
+): Promise<S> {
+  const settings = processSettings(options, ['service', 'port', 'host']);
+  const { service } = options;
+  if (typeof service?.start !== 'function') throw invalidType('service', 'a Service', service);
+  if (checkInteger('port', options.port, 0) > 65_535) throw outOfRange('port', 'at most 65535', options.port);
+  if (options.host !== undefined) checkName('host', options.host);
+
+  ownerOf(host).add(service, settings);
+  if (!isDrained(service, server)) drainServer(service, server);
+  try {
+    await service.start();
+    await listen(server, options);
+  } catch (error) {
+    return cutShort(error, settings);
+  }
+  return server;
+}
+
+async function listen(server: AnyServer, { service, port, host }: ListenOptions): Promise<void> {
+  try {
+    server.listen({ port, host });
+    await once(server, 'listening');
+  } catch (error) {
+    await controlOf(service).fatal('listen', error);
+    throw error;
+  }
+}
+
+/** A signal ends the process: what waits for the server has nothing more to wait for, and nothing to report. */
+function cutShort(error: unknown, { exit }: ProcessSettings): Promise<never> {
+  if (exit !== 'none' && isHoldfastError(error, 'SHUTTING_DOWN')) return new Promise<never>(() => {});
+  throw error;
+}

@@ -1,0 +1,199 @@
+/**
+ * The one owner of a process's signals, however many services and copies of this package there are. It turns signals into
+ * shutdowns and outcomes into an exit code. From the first trigger on a timer keeps the process alive and the exit code is that of
+ * a time-out, so that a promise which never settles cannot end the process as if all were well.
+ */
+import type { Service, ShutdownReport } from '@holdfast/core';
+import { controlOf, linkAbort, now, unlinkAbort, type ServiceControl } from '@holdfast/core/internal';
+import { stuckThreads } from '../bridge/stuck-threads.ts';
+import { TIMED_OUT, exitCode } from './exit-code.ts';
+import type { Handler, HostProcess } from './host-process.ts';
+import type { ProcessSettings } from './process-options.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** The same signal within this time is one signal that came twice. */
+const DUPLICATE_MS = 500;
+/** How long after its budget a shutdown is ended from outside. */
+const OVERTIME_MS = 1_000;
+/** How long the process may go on by itself after the last report. */
+const EXIT_GRACE_MS = 100;
+
+/** Key under which the owner stands on its process. Copies of this package find each other's. */
+const OWNER = Symbol.for('holdfast.signals');
+
+/** What all copies of this package may rely on. */
+export interface SignalOwnership {
+  /** Takes a service in; the handle lets it go. */
+  add(service: Service, settings: ProcessSettings): Disposable;
+}
+
+/** The owner of the signals of `host`, made where there is none. */
+export function ownerOf(host: HostProcess): SignalOwnership {
+  const owner: SignalOwnership | undefined = Reflect.get(host, OWNER);
+  if (owner !== undefined) return owner;
+  const made = new SignalOwner(host);
+  Object.defineProperty(host, OWNER, { value: made, configurable: true });
+  return made;
+}
+
+interface Entry {
+  readonly control: ServiceControl;
+  readonly settings: ProcessSettings;
+  readonly unlink: () => void;
+  begun: boolean;
+  report: ShutdownReport | undefined;
+}
+
+class SignalOwner implements SignalOwnership {
+  readonly #host: HostProcess;
+  readonly #entries: Set<Entry> = new Set<Entry>();
+  readonly #handlers: Map<string, Handler> = new Map<string, Handler>();
+  readonly #lastAt: Map<string, number> = new Map<string, number>();
+  #presses = 0;
+  #signal: string | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #endsAt = 0;
+  #watchdog: Watchdog | undefined;
+
+  constructor(host: HostProcess) {
+    this.#host = host;
+  }
+
+  add(service: Service, settings: ProcessSettings): Disposable {
+    const begins = service.signalAt('lame-duck');
+    const listener = { onAbort: (): void => this.#begin(entry) };
+    const entry: Entry = {
+      control: controlOf(service),
+      settings,
+      unlink: () => unlinkAbort(begins, listener),
+      begun: false,
+      report: undefined,
+    };
+    this.#entries.add(entry);
+    this.#install(settings);
+    if (begins.aborted) this.#begin(entry);
+    else linkAbort(begins, listener);
+    return { [Symbol.dispose]: () => this.#remove(entry) };
+  }
+
+  #remove(entry: Entry): void {
+    entry.unlink();
+    if (!this.#entries.delete(entry)) return;
+    if (this.#entries.size === 0) this.#uninstall();
+    else this.#finishIfOver();
+  }
+
+  #install({ signals, onFatal }: ProcessSettings): void {
+    for (const signal of signals) this.#on(signal, () => this.#signalled(signal));
+    this.#on('beforeExit', () => this.#trigger('beforeExit'));
+    if (this.#host.channel != null) {
+      this.#on('message', (message) => {
+        if (message === 'shutdown') this.#trigger('message');
+      });
+    }
+    if (onFatal === 'shutdown')
+      this.#on('uncaughtException', (error, origin) => this.#fatal(error, String(origin)));
+  }
+
+  #on(event: string, handler: Handler): void {
+    if (this.#handlers.has(event)) return;
+    this.#handlers.set(event, handler);
+    this.#host.on(event, handler);
+  }
+
+  /** Leaves the process as it was. */
+  #uninstall(): void {
+    for (const [event, handler] of this.#handlers) this.#host.off(event, handler);
+    this.#handlers.clear();
+    clearTimeout(this.#deadline);
+    this.#watchdog?.disarm();
+    Reflect.deleteProperty(this.#host, OWNER);
+  }
+
+  #signalled(signal: string): void {
+    const at = now();
+    const isDuplicate = at - (this.#lastAt.get(signal) ?? -Infinity) < DUPLICATE_MS;
+    if (isDuplicate) return;
+    this.#lastAt.set(signal, at);
+    if (this.#trigger(signal) || signal !== 'SIGINT') return;
+    this.#presses += 1;
+    this.#signal = signal;
+    for (const { control } of this.#entries) {
+      if (this.#presses === 1) control.escalate();
+      else control.force();
+    }
+  }
+
+  /** Starts every shutdown that has not begun; false where all have. */
+  #trigger(cause: string): boolean {
+    const waiting = [...this.#entries].filter(({ begun }) => !begun);
+    if (waiting.length > 0) this.#signal ??= cause;
+    // a balancer of Kubernetes learns of the end of a pod after the pod does
+    const lameDuck =
+      cause === 'SIGTERM' && this.#host.env['KUBERNETES_SERVICE_HOST'] !== undefined
+        ? 'late-balancer'
+        : 'none';
+    for (const { control } of waiting) void control.shutdown({ cause, lameDuck });
+    return waiting.length > 0;
+  }
+
+  #fatal(error: unknown, origin: string): void {
+    console.error(error);
+    for (const { control, settings } of this.#entries)
+      if (settings.onFatal === 'shutdown') void control.fatal(origin, error);
+  }
+
+  #begin(entry: Entry): void {
+    entry.begun = true;
+    const { exit, watchdog } = entry.settings;
+    const limitMs = entry.control.budgetMs + OVERTIME_MS;
+    if (exit !== 'none') {
+      this.#host.exitCode = TIMED_OUT;
+      this.#extend(limitMs);
+    }
+    if (watchdog) (this.#watchdog ??= new Watchdog()).arm(limitMs);
+    void this.#awaitReport(entry);
+  }
+
+  async #awaitReport(entry: Entry): Promise<void> {
+    entry.report = await entry.control.shutdown({ cause: 'shutdown' });
+    this.#finishIfOver();
+  }
+
+  /** Ends the process after `limitMs`, whatever happens; where more than one shutdown runs, the later end counts. */
+  #extend(limitMs: number): void {
+    const endsAt = now() + limitMs;
+    if (endsAt <= this.#endsAt) return;
+    this.#endsAt = endsAt;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#exit(TIMED_OUT), limitMs);
+  }
+
+  #finishIfOver(): void {
+    const entries = [...this.#entries];
+    if (entries.some(({ report }) => report === undefined)) return;
+    this.#watchdog?.disarm();
+    const signal = this.#signal ?? '';
+    const code = Math.max(...entries.map(({ report }) => exitCode(report?.outcome ?? 'failed', signal)));
+    const modes = entries.map(({ settings }) => settings.exit);
+    const reraises = modes.includes('reraise') || signal === 'SIGUSR2';
+    if (modes.every((mode) => mode === 'none')) {
+      this.#uninstall();
+    } else if (reraises && code === 0 && signal.startsWith('SIG')) {
+      this.#host.exitCode = code;
+      this.#uninstall();
+      this.#host.kill(this.#host.pid, signal);
+    } else {
+      this.#host.exitCode = code;
+      setTimeout(() => this.#exit(code), EXIT_GRACE_MS).unref();
+    }
+  }
+
+  /** Ends the process. Node would first wait for threads inside native calls, which nobody can stop, so they get what is left. */
+  #exit(code: number): void {
+    this.#host.exitCode = code;
+    if (stuckThreads() === 0) this.#host.exit(code);
+    else if (now() >= this.#endsAt) this.#host.kill(this.#host.pid, 'SIGKILL');
+    else setTimeout(() => this.#exit(code), 20);
+  }
+}

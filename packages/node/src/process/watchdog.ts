@@ -1,0 +1,30 @@
+/**
+ * A thread that kills the process when a shutdown is late: a timer cannot, where the event loop itself is blocked. It is of no
+ * help where the loop was blocked before the signal came, since then nobody hears the signal.
+ */
+import { Worker } from 'node:worker_threads';
+import type { WatchdogData } from './watchdog-thread.ts';
+
+// Run from its sources, as by a test runner, the built thread is taken: Node 20 runs no TypeScript.
+const ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/process/watchdog-thread.js' : './watchdog-thread.js',
+  import.meta.url,
+);
+
+/** Kills the process where nobody calls it off. */
+export class Watchdog {
+  /** Set once there is no danger any more. */
+  readonly #calledOff: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4));
+
+  /** Kills after `limitMs`. Armed again, the first to run out kills. */
+  arm(limitMs: number): void {
+    const data: WatchdogData = { calledOff: this.#calledOff, limitMs };
+    new Worker(ENTRY, { name: 'holdfast-watchdog', workerData: data }).unref();
+  }
+
+  /** Calls it off. */
+  disarm(): void {
+    Atomics.store(this.#calledOff, 0, 1);
+    Atomics.notify(this.#calledOff, 0);
+  }
+}
