@@ -9,7 +9,7 @@ import { checkBoolean, checkFunction, checkInteger, checkName, checkTimeoutMs } 
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { call } from '../signal/call.ts';
 import { earliest, type Deadline } from '../signal/deadline.ts';
-import { Execution, executionOf } from '../signal/execution.ts';
+import { EXECUTION, Execution, executionOf } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import {
   checkCallOptions,
@@ -55,6 +55,9 @@ export interface BatchSink<I, O> {
   /** Every item that was pulled has its outcome, and no more will be pulled. */
   over(): void;
 }
+
+/** So many contexts whose signal is made when read cost what the one signal of the batch does. */
+const LAZY_CONTEXTS = 64;
 
 /** One batch at work. */
 export class BatchRun<I, O> implements AbortListener {
@@ -165,25 +168,29 @@ export class BatchRun<I, O> implements AbortListener {
   /** Works on item after item, until there are none or no room for outcomes. */
   async #lane(): Promise<void> {
     this.#lanes += 1;
-    while (this.#mayPull && !this.#source.pulling) {
-      const item = this.#source.asynchronous ? await this.#pullAsync() : this.#pull();
+    const source = this.#source;
+    const sink = this.#sink;
+    while (this.#mayPull && !source.pulling) {
+      const item = source.asynchronous ? await this.#pullAsync() : this.#pull();
       if (item === EXHAUSTED) break;
       const index = this.#pulled;
       this.#pulled += 1;
       if (this.#abort.aborted) {
-        if (!this.#over) this.#sink.cancelled(index, item, this.#abort.reason);
+        if (!this.#over) sink.cancelled(index, item, this.#abort.reason);
         break;
       }
       this.#pending += 1;
       const execution = new Execution(this.#execution);
       // the source is free again: another lane may ask it while this one works
-      if (this.#source.asynchronous) this.pump();
+      if (source.asynchronous) this.pump();
       try {
-        this.#sink.succeeded(index, item, await this.#work(index, item, execution));
+        const value = await this.#work(index, item, execution);
+        this.#pending -= 1;
+        sink.succeeded(index, item, value);
       } catch (error) {
+        this.#pending -= 1;
         this.#fail(index, item, error);
       }
-      this.#pending -= 1;
       if (execution.abandoned > 0) {
         this.#endIfOver();
         await new Promise<void>((resolve) => execution.whenSettled(resolve));
@@ -197,7 +204,7 @@ export class BatchRun<I, O> implements AbortListener {
     try {
       return this.#source.pull();
     } catch (error) {
-      this.#sink.sourceFailed(error);
+      this.#sourceFailed(error);
       return EXHAUSTED;
     }
   }
@@ -206,14 +213,27 @@ export class BatchRun<I, O> implements AbortListener {
     try {
       return await this.#source.pullAsync();
     } catch (error) {
-      if (!this.#over) this.#sink.sourceFailed(error);
+      if (!this.#over) this.#sourceFailed(error);
       return EXHAUSTED;
     }
   }
 
+  #sourceFailed(error: unknown): void {
+    this.#sink.sourceFailed(error);
+    if (this.#stopOnError) this.stop(new SiblingFailedError(error));
+  }
+
   #work(index: number, item: I, execution: Execution): Awaitable<O> {
     if (this.#itemTimeoutMs !== Infinity) return this.#timedWork(index, item, execution);
-    return this.#fn(item, extendContext(createContext(this.#abort, this.#deadline, execution), { index }));
+    return this.#fn(item, this.#context(index, execution));
+  }
+
+  #context(index: number, execution: Execution): BatchContext {
+    if (index < LAZY_CONTEXTS && !this.#abort.read)
+      return extendContext(createContext(this.#abort, this.#deadline, execution), { index });
+    const { signal } = this.#abort;
+    const context = { index, signal, deadline: this.#deadline, [EXECUTION]: execution };
+    return context;
   }
 
   async #timedWork(index: number, item: I, execution: Execution): Promise<O> {

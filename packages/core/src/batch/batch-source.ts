@@ -13,11 +13,15 @@ export class BatchSource<I> {
   /** Whether `pull` has to be awaited. */
   readonly asynchronous: boolean;
   readonly #iterator: Iterator<I> | AsyncIterator<I>;
+  /** Where the items are an array, they are read by index: an iterator would make an object for each. */
+  readonly #array: readonly I[] | undefined;
+  #read = 0;
   #pulling = false;
   #done = false;
 
   /** @throws TypeError where `items` cannot be iterated. */
   constructor(items: Iterable<I> | AsyncIterable<I>) {
+    this.#array = Array.isArray(items) ? items : undefined;
     if (typeof items === 'object' && items !== null && Symbol.asyncIterator in items) {
       this.asynchronous = true;
       this.#iterator = items[Symbol.asyncIterator]();
@@ -41,6 +45,16 @@ export class BatchSource<I> {
 
   /** The next item of a synchronous source. Throws what the source throws, which ends it. */
   pull(): I | typeof EXHAUSTED {
+    const array = this.#array;
+    if (array !== undefined && this.#read < array.length) {
+      this.#read += 1;
+      // it is inside the array, and a hole in it is undefined to an iterator too
+      return array[this.#read - 1] as I;
+    }
+    if (array !== undefined) {
+      this.#done = true;
+      return EXHAUSTED;
+    }
     try {
       return this.#take(this.#iterator.next() as IteratorResult<I>);
     } catch (error) {

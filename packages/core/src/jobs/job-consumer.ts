@@ -51,7 +51,7 @@ const MAX_PAUSE_MS = 10_000;
 
 /** Runs a handler for each job of a queue. */
 export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<T> {
-  readonly name: string;
+  readonly kind = 'consumer';
   readonly handler: JobHandler<T>;
   readonly inContext: RunInContext;
   readonly timeoutMs: number;
@@ -76,7 +76,6 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
     this.graceMs = this.#subscribe.leaseMs;
     this.deadline = options.deadline;
     this.execution = executionOf(options);
-    this.name = `consumer of queue "${host.name}"`;
     this.handler = handler;
     this.inContext = captureContext();
     this.#faults = new Faults(host.name);

@@ -3,7 +3,7 @@
  * how often that is tried) is not meant for the next one, so it carries a note by which `enqueue` tells the two apart. Headers do
  * travel on: that is how a trace follows a chain of jobs.
  */
-import type { ItemContext } from '../queue/consume.ts';
+import type { ItemContext } from '../queue/handle-item.ts';
 import { extendContext, type Awaitable, type WorkContext } from '../signal/work-context.ts';
 
 /** What a job handler receives. */

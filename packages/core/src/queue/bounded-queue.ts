@@ -12,55 +12,25 @@ import {
   type Door,
   type DrainOptions,
   type DrainReport,
-  type Stats,
 } from '../component.ts';
 import { QueueClosedError } from '../errors/queue-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
-import {
-  checkDelayMs,
-  checkInteger,
-  checkName,
-  checkOneOf,
-  checkOptionalFunction,
-  checkOptions,
-} from '../options/checks.ts';
+import { checkInteger } from '../options/checks.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
-import { Channel, type Overflow } from './channel.ts';
-import {
-  Consumer,
-  type ConsumeLoop,
-  type ConsumeOptions,
-  type ConsumerHost,
-  type ItemHandler,
-} from './consume.ts';
-import { Drops, type DropListener } from './drops.ts';
+import { Channel } from './channel.ts';
+import { Consumer, type ConsumeLoop, type ConsumeOptions, type ConsumerHost } from './consume.ts';
+import { Drops } from './drops.ts';
+import type { ItemHandler } from './handle-item.ts';
 import type { Envelope } from './item.ts';
+import { Loops } from './loops.ts';
 import { Producer, type ProduceOptions, type ProducerHost } from './produce.ts';
 import type { Loop, LoopFault, QueueLoop } from './queue-loop.ts';
+import { checkQueueOptions, type BoundedQueueOptions } from './queue-options.ts';
+import { queueStats, type QueueStats } from './queue-stats.ts';
 import type { Source } from './source.ts';
 import { BatchTaker, QueueIterator, SingleTaker, tookTooLong } from './takers.ts';
-
-/** How a queue is made. */
-export interface BoundedQueueOptions<T> {
-  /** Names it in events, errors, statistics and health. @default 'queue' */
-  readonly name?: string | undefined;
-  /** How many items it holds at most: a whole number, or `Infinity`. With 0 every put waits for a take. */
-  readonly capacity: number;
-  /**
-   * What happens to a put that finds the queue full. Dropping resolves it; `drop-oldest` at capacity 0 drops the newest.
-   *
-   * @default 'wait'
-   */
-  readonly overflow?: Overflow | undefined;
-  /** An item that was in the queue for longer is dropped in place of being taken, in milliseconds. @default Infinity */
-  readonly maxQueueDelayMs?: number | undefined;
-  /** While the oldest item is older, in milliseconds, the newest is taken first, so that some are in time. @default Infinity */
-  readonly lifoWhenDelayAboveMs?: number | undefined;
-  /** Receives every dropped item. @default one console warning until the takers have caught up */
-  readonly onDrop?: DropListener<T> | undefined;
-}
 
 /** What `takeBatch` accepts. With `maxWaitMs` it waits for `max` items, without it for the first. */
 export interface TakeBatchOptions extends WaitOptions {
@@ -68,29 +38,6 @@ export interface TakeBatchOptions extends WaitOptions {
   readonly max: number;
 }
 
-/** Figures of a queue. */
-export interface QueueStats extends Stats {
-  /** How many items are inside. */
-  readonly depth: number;
-  readonly capacity: number;
-  /** The greatest depth there was. */
-  readonly peak: number;
-  /** Age of the oldest item, in milliseconds; 0 where there is none. */
-  readonly oldestAgeMs: number;
-  /** Median of the delay of items taken in the last one to two minutes; `undefined` where there were none. */
-  readonly delayP50Ms: number | undefined;
-  /** The delay that 99 of 100 of them did not exceed. */
-  readonly delayP99Ms: number | undefined;
-  readonly waitingPutters: number;
-  readonly waitingTakers: number;
-  /** How many items are in the hands of consumers. */
-  readonly inFlight: number;
-  /** How many were dropped since the queue was made, expired ones among them. */
-  readonly dropped: number;
-}
-
-const OPTIONS = ['name', 'capacity', 'overflow', 'maxQueueDelayMs', 'lifoWhenDelayAboveMs', 'onDrop'];
-const OVERFLOWS: readonly Overflow[] = ['wait', 'reject', 'drop-newest', 'drop-oldest'];
 const NO_OPTIONS: WaitOptions = {};
 
 /**
@@ -105,32 +52,25 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   readonly name: string;
   readonly #channel: Channel<T>;
   readonly #drops: Drops<T>;
-  readonly #loops: Set<Loop> = new Set<Loop>();
+  readonly #loops: Loops = new Loops();
   readonly #idle: IdleLine = new IdleLine(
-    () => this.#left(),
-    (left) => this.#report(left),
+    () => this.#channel.backlog.size + this.#loops.unfinished,
+    (unfinished) => this.#report(unfinished),
   );
   readonly #host: ConsumerHost<T> & ProducerHost<T>;
   #door: Door | undefined;
-  #fault: LoopFault | undefined;
   #cancelled = false;
+  #disposed = false;
   #lost = 0;
 
   constructor(options: BoundedQueueOptions<T>) {
-    checkOptions('options', options, OPTIONS);
-    const { name = 'queue', overflow = 'wait', onDrop } = options;
-    const { maxQueueDelayMs = Infinity, lifoWhenDelayAboveMs = Infinity } = options;
-    checkOptionalFunction('onDrop', onDrop);
-    this.name = checkName('name', name);
-    this.#drops = new Drops(this.name, onDrop);
+    const settings = checkQueueOptions(options);
+    this.name = settings.name;
+    this.#drops = new Drops(settings.name, settings.onDrop);
     this.#channel = new Channel<T>({
-      name: this.name,
-      capacity: checkInteger('capacity', options.capacity, 0, true),
-      overflow: checkOneOf('overflow', overflow, OVERFLOWS),
-      maxQueueDelayMs: checkDelayMs('maxQueueDelayMs', maxQueueDelayMs, true),
-      lifoWhenDelayAboveMs: checkDelayMs('lifoWhenDelayAboveMs', lifoWhenDelayAboveMs, true),
+      ...settings,
       drops: this.#drops,
-      onLess: () => this.#idle.settle(),
+      onLess: () => this.#settle(),
       closedError: () => this.#door?.refusal(undefined) ?? new QueueClosedError(this.name),
     });
     this.#host = this.#makeHost();
@@ -143,7 +83,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
 
   /** How many items are inside. */
   get size(): number {
-    return this.#channel.size;
+    return this.#channel.backlog.size;
   }
 
   /** Whether it accepts no more. */
@@ -153,6 +93,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
 
   [ADOPT](door: Door): void {
     this.#door = door;
+    for (const loop of this.#loops.of('producer')) loop.adopted();
   }
 
   /**
@@ -282,97 +223,89 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
    * Ends everything: aborts handlers, rejects waiting puts and takes with `reason`, and counts what was inside as left.
    */
   cancel(reason: unknown = new QueueClosedError(this.name)): void {
+    if (this.#cancelled) return;
     this.#cancelled = true;
     const left = this.#channel.cancel(reason);
     this.#lost += left;
-    for (const loop of this.#loops) loop.cancel(reason);
+    this.#loops.cancel(reason);
     if (observed()) emit('queue.cancelled', this.name, { left, reason });
     this.#idle.settle();
   }
 
   stats(): QueueStats {
-    const channel = this.#channel;
-    return {
-      depth: channel.size,
-      capacity: channel.capacity,
-      peak: channel.peak,
-      oldestAgeMs: channel.oldestAgeMs,
-      delayP50Ms: channel.delays.quantileMs(0.5),
-      delayP99Ms: channel.delays.quantileMs(0.99),
-      waitingPutters: channel.waitingPutters,
-      waitingTakers: channel.waitingTakers,
-      inFlight: this.#inFlight,
-      dropped: this.#drops.total,
-    };
+    return queueStats(this.#channel, this.#loops, this.#drops.total);
   }
 
   /** Down once it failed or a loop stopped by an error; degraded where a producer's iterator threw. A new loop mends it. */
   health(): ComponentHealth {
     if (this.#channel.failure !== undefined) return { status: 'down', detail: 'the queue failed' };
-    if (this.#fault === undefined) return { status: 'up' };
-    return { status: this.#fault.fatal ? 'down' : 'degraded', detail: 'a loop stopped by an error' };
+    return this.#loops.health();
   }
 
   /** Closes; waits for consumers to finish what is inside, and where there are none, cancels. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    if (this.#channel.consumers === 0) this.cancel();
+    this.#disposed = true;
+    this.#cancelIfForsaken();
     await this.drain();
   }
 
+  /** Disposed, and nobody is there who would take what is inside. */
+  #cancelIfForsaken(): void {
+    if (this.#channel.over || this.#loops.of('consumer').some(({ taking }) => taking)) return;
+    this.cancel();
+  }
+
   #haltProducers(): void {
-    const error = this.#channel.refusal?.error;
-    for (const loop of this.#loops) if (loop instanceof Producer) loop.halt(error);
+    this.#loops.halt('producer', this.#channel.refusal?.error);
+    this.#settle();
   }
 
-  get #inFlight(): number {
-    let count = 0;
-    for (const loop of this.#loops) if (loop instanceof Consumer) count += loop.inFlight;
-    return count;
-  }
-
-  #left(): number {
-    let count = this.#channel.size;
-    for (const loop of this.#loops) count += loop.unfinished;
-    return count;
+  /** Something left the queue or the hands of a loop. */
+  #settle(): void {
+    this.#idle.settle();
+    if (this.#channel.over) this.#loops.halt('consumer', undefined);
   }
 
   #report(unfinished: number): DrainReport {
     const left = unfinished + this.#lost;
-    const leaked: string[] = [];
-    if (this.#cancelled) for (const loop of this.#loops) if (loop.unfinished > 0) leaked.push(loop.name);
-    return { drained: left === 0, left, leaked };
+    return { drained: left === 0, left, leaked: this.#cancelled ? this.#loops.busy : [] };
+  }
+
+  #left(loop: Loop, fault: LoopFault | undefined): void {
+    this.#loops.left(loop, fault);
+    this.#channel.consumers = this.#loops.count('consumer');
+    if (this.#disposed) this.#cancelIfForsaken();
   }
 
   #makeHost(): ConsumerHost<T> & ProducerHost<T> {
-    const door = (): Door | undefined => this.#door;
     const channel = this.#channel;
+    const door = (): Door | undefined => this.#door;
+    const cancelled = (): boolean => this.#cancelled;
     return {
       name: this.name,
       channel,
+      get door() {
+        return door();
+      },
       get closed() {
-        return channel.refusal !== undefined;
+        return channel.closed;
+      },
+      get cancelled() {
+        return cancelled();
       },
       put: (value) => {
         const { refusal } = channel;
         return refusal === undefined ? channel.put(value, NO_OPTIONS, true) : Promise.reject(refusal.error);
       },
-      get door() {
-        return door();
-      },
       joined: (loop) => {
-        this.#fault = undefined;
-        this.#loops.add(loop);
-        if (loop instanceof Consumer) channel.consumers += 1;
+        this.#loops.joined(loop);
+        channel.consumers = this.#loops.count('consumer');
       },
-      left: (loop, fault) => {
-        this.#loops.delete(loop);
-        if (loop instanceof Consumer) channel.consumers -= 1;
-        this.#fault ??= fault;
-      },
-      settle: () => this.#idle.settle(),
+      left: (loop, fault) => this.#left(loop, fault),
+      settle: () => this.#settle(),
       lost: () => {
-        if (this.#cancelled) this.#lost += 1;
+        this.#lost += 1;
       },
     };
   }

@@ -5,22 +5,19 @@
  */
 import { QueueClosedError, QueueFullError } from '../errors/queue-errors.ts';
 import { now, snapshotContext, type ContextSnapshot } from '../runtime.ts';
-import { WaitLine, Waiter, type WaitOptions } from '../signal/wait-line.ts';
-import { DelayHistogram } from './delay-histogram.ts';
+import { WaitLine, type WaitOptions } from '../signal/wait-line.ts';
+import { Backlog, type BacklogLimits } from './backlog.ts';
 import type { Drops } from './drops.ts';
 import { Item } from './item.ts';
-import { RingBuffer } from './ring-buffer.ts';
-
-/** What happens to a put that finds no room: it waits, rejects, is dropped itself, or drops the oldest item. */
-export type Overflow = 'wait' | 'reject' | 'drop-newest' | 'drop-oldest';
+import { Putter } from './putter.ts';
+import type { Overflow } from './queue-options.ts';
+import type { Taker } from './taker.ts';
 
 /** How a channel is made. */
-export interface ChannelOptions<T> {
+export interface ChannelOptions<T> extends BacklogLimits {
   readonly name: string;
   readonly capacity: number;
   readonly overflow: Overflow;
-  readonly maxQueueDelayMs: number;
-  readonly lifoWhenDelayAboveMs: number;
   readonly drops: Drops<T>;
   /** Called when an item left; the buffer may be empty now. */
   readonly onLess: () => void;
@@ -28,86 +25,36 @@ export interface ChannelOptions<T> {
   readonly closedError: () => Error;
 }
 
-/** One that waits to take. */
-export abstract class Taker<T> extends Waiter {
-  /** How many items there must be for its turn to come. */
-  abstract get wants(): number;
-
-  /** Its turn: the first item. `inPut` says that the call comes from inside the put that brought it. */
-  abstract serve(item: Item<T>, inPut: boolean): void;
-
-  /** There will be no item any more. */
-  abstract end(error: unknown): void;
-}
-
-class Putter<T> extends Waiter {
-  readonly item: Item<T>;
-  /** Whether it may still come in after a close: it was pulled by a loop of the queue's own. */
-  readonly kept: boolean;
-  readonly admitted: () => void;
-  readonly giveUp: (error: unknown) => void;
-  readonly #channel: Channel<T>;
-
-  constructor(
-    channel: Channel<T>,
-    item: Item<T>,
-    kept: boolean,
-    admitted: () => void,
-    refused: (error: unknown) => void,
-  ) {
-    super();
-    this.#channel = channel;
-    this.item = item;
-    this.kept = kept;
-    this.admitted = admitted;
-    this.giveUp = refused;
-  }
-
-  late(): void {
-    this.giveUp(new QueueFullError(this.#channel.name, this.#channel.capacity));
-  }
-}
-
 /** Shared by all calls that need not wait. */
 export const ADMITTED: Promise<void> = Promise.resolve();
+
+/** What became of a value that was offered. */
+type Offer = 'admitted' | 'dropped' | 'full';
 
 /** Buffer and lines of one queue. */
 export class Channel<T> {
   readonly name: string;
   readonly capacity: number;
+  readonly backlog: Backlog<T>;
   /** How many consume loops there are; puts remember their context only for them. */
   consumers = 0;
   readonly #overflow: Overflow;
-  readonly #maxQueueDelayMs: number;
-  readonly #lifoWhenDelayAboveMs: number;
   readonly #drops: Drops<T>;
   readonly #onLess: () => void;
   readonly #closedError: () => Error;
-  readonly #items: RingBuffer<Item<T>> = new RingBuffer<Item<T>>();
   readonly #putters: WaitLine<Putter<T>> = new WaitLine<Putter<T>>();
   readonly #takers: WaitLine<Taker<T>> = new WaitLine<Taker<T>>();
-  readonly #delays: DelayHistogram = new DelayHistogram();
   #closed = false;
   #failure: { readonly error: unknown } | undefined;
-  #peak = 0;
 
   constructor(options: ChannelOptions<T>) {
     this.name = options.name;
     this.capacity = options.capacity;
+    this.backlog = new Backlog<T>(options);
     this.#overflow = options.overflow;
-    this.#maxQueueDelayMs = options.maxQueueDelayMs;
-    this.#lifoWhenDelayAboveMs = options.lifoWhenDelayAboveMs;
     this.#drops = options.drops;
     this.#onLess = options.onLess;
     this.#closedError = options.closedError;
-  }
-
-  get size(): number {
-    return this.#items.size;
-  }
-
-  get peak(): number {
-    return this.#peak;
   }
 
   get closed(): boolean {
@@ -118,10 +65,6 @@ export class Channel<T> {
     return this.#failure;
   }
 
-  get delays(): DelayHistogram {
-    return this.#delays;
-  }
-
   get waitingPutters(): number {
     return this.#putters.size;
   }
@@ -130,50 +73,38 @@ export class Channel<T> {
     return this.#takers.size;
   }
 
-  get oldestAgeMs(): number {
-    return this.#items.first?.ageMs(now()) ?? 0;
-  }
-
   /** What a put is refused with: nothing while the channel is open. */
   get refusal(): { readonly error: unknown } | undefined {
     return this.#failure ?? (this.#closed ? { error: this.#closedError() } : undefined);
   }
 
-  /** Closed with nothing left: what takers get then. */
+  /** Closed with nothing left. */
+  get over(): boolean {
+    return this.#closed && this.#available === 0;
+  }
+
+  /** What takers get when it is over. */
   get ended(): { readonly error: unknown } | undefined {
-    if (!this.#closed || this.#available > 0) return undefined;
+    if (!this.over) return undefined;
     return this.#failure ?? { error: new QueueClosedError(this.name) };
   }
 
   /** Takes in one value if there is room or a taker for it. */
-  offer(value: T): 'admitted' | 'dropped' | 'full' {
-    const items = this.#items;
+  offer(value: T): Offer {
+    const { backlog } = this;
     const taker = this.#takers.first;
-    if (taker !== undefined && items.size === 0 && taker.wants === 1) {
-      const at = now();
+    const at = now();
+    if (taker !== undefined && backlog.size === 0 && taker.wants === 1) {
       this.#takers.remove(taker);
-      this.#delays.record(0, at);
+      backlog.delays.record(0, at);
       this.#drops.caughtUp();
       taker.serve(new Item(value, undefined, at), true);
       return 'admitted';
     }
-    const at = now();
-    const expired = items.size < this.capacity ? undefined : this.#expire(at);
-    let outcome: 'admitted' | 'dropped' | 'full' = 'admitted';
-    let oldest: Item<T> | undefined;
-    if (items.size >= this.capacity) {
-      if (this.#overflow === 'wait' || this.#overflow === 'reject') outcome = 'full';
-      else if (this.#overflow === 'drop-newest' || items.size === 0) outcome = 'dropped';
-      else oldest = items.shift();
-    }
-    if (outcome === 'admitted') {
-      this.#push(new Item(value, this.#context(), at));
-      if (this.#takers.size > 0) this.serve();
-    }
-    if (expired !== undefined) this.#drops.report(expired, 'expired');
-    if (outcome === 'dropped') this.#drops.report([value], 'overflow');
-    if (oldest !== undefined) this.#drops.report([oldest.value], 'overflow');
-    return outcome;
+    if (backlog.size >= this.capacity) return this.#offerWhenFull(value, at);
+    backlog.push(new Item(value, this.#context(), at));
+    if (this.#takers.size > 0) this.serve();
+    return 'admitted';
   }
 
   /** Resolves once the value is in or dropped. A `kept` one waits under every policy that would give it back. */
@@ -192,7 +123,7 @@ export class Channel<T> {
   take(): Item<T> | undefined {
     if (this.#takers.size > 0) return undefined;
     const item = this.takeNext();
-    if (this.#items.size === 0) this.#onLess();
+    if (this.backlog.size === 0) this.#onLess();
     return item;
   }
 
@@ -211,21 +142,32 @@ export class Channel<T> {
     if (this.#takers.size > 0 || this.#available === 0) return undefined;
     const at = now();
     const expired = this.#expire(at);
-    const enough = this.#available > 0 && (this.#available >= wants || this.#closed);
-    const items = enough ? this.#shiftUpTo(max, [], at) : undefined;
+    const available = this.#available;
+    const enough = available > 0 && (available >= wants || this.#closed);
+    const items = enough ? this.fill([], max, at) : undefined;
     if (expired !== undefined) this.#drops.report(expired, 'expired');
-    if (this.#items.size === 0) this.#onLess();
+    if (this.backlog.size === 0) this.#onLess();
     return items;
   }
 
-  /** Takes up to `max` items, whoever waits. */
-  takeUpTo(max: number, into: Item<T>[]): Item<T>[] {
+  /** Adds items to those that a taker has in its turn, until there are `max` or none left. */
+  fill(items: Item<T>[], max: number, at: number): Item<T>[] {
+    while (items.length < max) {
+      const item = this.#shift(at);
+      if (item === undefined) break;
+      items.push(item);
+    }
+    return items;
+  }
+
+  /** What there is, for one whose time in the line is over; then the next have their turn. */
+  takeNow(max: number): Item<T>[] {
     const at = now();
     const expired = this.#expire(at);
-    this.#shiftUpTo(max, into, at);
+    const items = this.fill([], max, at);
     if (expired !== undefined) this.#drops.report(expired, 'expired');
-    this.#onLess();
-    return into;
+    this.serve();
+    return items;
   }
 
   /** Waits for an item, or ends at once where there will be none. */
@@ -277,7 +219,7 @@ export class Channel<T> {
   cancel(reason: unknown): number {
     this.#closed = true;
     this.#refuse(() => true, reason);
-    const left = this.#clear().length;
+    const left = this.backlog.clear().length;
     for (let taker = this.#takers.shift(); taker !== undefined; taker = this.#takers.shift())
       taker.end(reason);
     return left;
@@ -285,9 +227,9 @@ export class Channel<T> {
 
   /** Hands back what is inside, and lets those in who wait for room. */
   discard(): readonly T[] {
-    const values = this.#clear();
+    const values = this.backlog.clear();
     const at = now();
-    while (this.#putters.size > 0 && this.#items.size < this.capacity) this.#admitOne(at);
+    while (this.#putters.size > 0 && this.backlog.size < this.capacity) this.#admitOne(at);
     this.serve();
     this.#finish();
     return values;
@@ -300,73 +242,61 @@ export class Channel<T> {
 
   /** How many items takers could have, those included whose putters wait for room. */
   get #available(): number {
-    return this.#items.size + this.#putters.size;
+    return this.backlog.size + this.#putters.size;
   }
 
-  #shiftUpTo(max: number, into: Item<T>[], at: number): Item<T>[] {
-    while (into.length < max) {
-      const item = this.#shift(at);
-      if (item === undefined) break;
-      into.push(item);
+  #offerWhenFull(value: T, at: number): Offer {
+    const { backlog } = this;
+    const expired = this.#expire(at);
+    let outcome: Offer = 'admitted';
+    let oldest: Item<T> | undefined;
+    if (backlog.size >= this.capacity) {
+      if (this.#overflow === 'wait' || this.#overflow === 'reject') outcome = 'full';
+      else if (this.#overflow === 'drop-newest' || backlog.size === 0) outcome = 'dropped';
+      else oldest = backlog.drop();
     }
-    return into;
+    if (outcome === 'admitted') backlog.push(new Item(value, this.#context(), at));
+    if (expired !== undefined) this.#drops.report(expired, 'expired');
+    if (outcome === 'dropped') this.#drops.report([value], 'overflow');
+    if (oldest !== undefined) this.#drops.report([oldest.value], 'overflow');
+    return outcome;
   }
 
-  #push(item: Item<T>): void {
-    this.#items.push(item);
-    if (this.#items.size > this.#peak) this.#peak = this.#items.size;
-  }
-
+  /** The next item, out of the backlog or, at capacity 0, straight from one who waits to put it. */
   #shift(at: number): Item<T> | undefined {
-    const items = this.#items;
-    const { first } = items;
-    if (first === undefined) {
-      const putter = this.#putters.shift();
-      if (putter === undefined) return undefined;
-      putter.item.admit(at);
-      putter.admitted();
-      this.#delays.record(0, at);
-      return putter.item;
-    }
-    // what has waited too long makes room for what can still be in time
-    const item = (first.ageMs(at) > this.#lifoWhenDelayAboveMs ? items.pop() : items.shift()) ?? first;
-    item.take(at);
-    this.#delays.record(item.queueDelayMs, at);
+    const { backlog } = this;
+    const item = backlog.take(at);
+    if (item === undefined) return this.#meet(at);
     if (this.#putters.size > 0) this.#admitOne(at);
-    else if (items.size === 0) this.#drops.caughtUp();
+    else if (backlog.size === 0) this.#drops.caughtUp();
     return item;
+  }
+
+  #meet(at: number): Item<T> | undefined {
+    const putter = this.#putters.shift();
+    if (putter === undefined) return undefined;
+    putter.item.admit(at);
+    putter.admitted();
+    this.backlog.delays.record(0, at);
+    return putter.item;
   }
 
   #admitOne(at: number): void {
     const putter = this.#putters.shift();
     if (putter === undefined) return;
     putter.item.admit(at);
-    this.#push(putter.item);
+    this.backlog.push(putter.item);
     putter.admitted();
   }
 
   /** Takes out what has waited too long; the caller reports it when it has done its own work. */
   #expire(at: number): T[] | undefined {
-    if (this.#maxQueueDelayMs === Infinity) return undefined;
-    const items = this.#items;
     let expired: T[] | undefined;
-    for (
-      let { first } = items;
-      first !== undefined && first.ageMs(at) > this.#maxQueueDelayMs;
-      { first } = items
-    ) {
-      items.shift();
-      (expired ??= []).push(first.value);
+    for (let item = this.backlog.expire(at); item !== undefined; item = this.backlog.expire(at)) {
+      (expired ??= []).push(item.value);
       if (this.#putters.size > 0) this.#admitOne(at);
     }
     return expired;
-  }
-
-  #clear(): T[] {
-    const values: T[] = [];
-    for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift())
-      values.push(item.value);
-    return values;
   }
 
   #refuse(which: (putter: Putter<T>) => boolean, error: unknown): void {

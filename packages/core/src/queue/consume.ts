@@ -4,45 +4,17 @@
  * time-out. The handler runs in the asynchronous context of the put that brought the item.
  */
 import { emit, observed } from '../events/bus.ts';
-import {
-  checkDelayMs,
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkTimeoutMs,
-} from '../options/checks.ts';
-import { RetryPlan, type RetryOptions } from '../resilience/retry-plan.ts';
-import { retry } from '../resilience/retry.ts';
-import { now, snapshotContext, type ContextSnapshot } from '../runtime.ts';
-import { call } from '../signal/call.ts';
-import { earliest, type Deadline } from '../signal/deadline.ts';
-import { EXECUTION, Execution, executionOf } from '../signal/execution.ts';
-import { LazyAbort } from '../signal/lazy-abort.ts';
-import {
-  checkCallOptions,
-  createContext,
-  extendContext,
-  type AttemptContext,
-  type Awaitable,
-  type CallOptions,
-  type SignalSource,
-} from '../signal/work-context.ts';
-import { ADMITTED, Taker, type Channel } from './channel.ts';
+import { checkDelayMs, checkInteger, checkOneOf } from '../options/checks.ts';
+import { now, snapshotContext, yieldToLoop, type ContextSnapshot } from '../runtime.ts';
+import { Execution, executionOf } from '../signal/execution.ts';
+import { checkCallOptions, type Awaitable, type CallOptions } from '../signal/work-context.ts';
+import { ADMITTED, type Channel } from './channel.ts';
+import { FairShare } from './fair-share.ts';
 import { Faults } from './faults.ts';
+import { ItemRun, ItemWork, type HandleOptions, type ItemContext, type ItemHandler } from './handle-item.ts';
 import type { Item } from './item.ts';
 import { Loop, type LoopFault, type LoopHost, type QueueLoop } from './queue-loop.ts';
-
-/** What a handler is given beside the item. */
-export interface ItemContext extends AttemptContext {
-  /** When the queue admitted the item. */
-  readonly enqueuedAt: Date;
-  /** How long it was in the queue, in milliseconds. */
-  readonly queueDelayMs: number;
-}
-
-/** Handles one item. */
-export type ItemHandler<T> = (value: T, ctx: ItemContext) => Awaitable<void>;
+import { Taker } from './taker.ts';
 
 /** What a consumer does about a failed item: report it, end itself, or hand it to a function, such as a dead letter store. */
 export type ConsumeErrorPolicy<T> =
@@ -51,21 +23,13 @@ export type ConsumeErrorPolicy<T> =
   | ((error: unknown, value: T, ctx: ItemContext) => Awaitable<void>);
 
 /** How a queue is consumed. The signal ends the loop and aborts its handlers. */
-export interface ConsumeOptions<T> extends CallOptions {
+export interface ConsumeOptions<T> extends CallOptions, HandleOptions {
   /** How many handlers run at a time; `Infinity` is allowed. @default 1 */
   readonly concurrency?: number | undefined;
   /** What becomes of a failed item. @default 'continue' */
   readonly onError?: ConsumeErrorPolicy<T> | undefined;
   /** How long a slot pauses after a failed item, in milliseconds. @default 0 */
   readonly errorDelayMs?: number | undefined;
-  /**
-   * Longest time one item may take, retries included, in milliseconds. Its slot is free when its handler has settled.
-   *
-   * @default Infinity
-   */
-  readonly timeoutMs?: number | undefined;
-  /** Runs the handler of an item again while it fails; the item has failed when retries run out. @default none */
-  readonly retry?: RetryOptions | undefined;
 }
 
 /** A consumer at work. */
@@ -83,21 +47,10 @@ export interface ConsumeLoop extends QueueLoop {
 /** What a consumer needs of its queue. */
 export interface ConsumerHost<T> extends LoopHost {
   readonly channel: Channel<T>;
-  /** An item left the hands of a consumer unfinished, because its handler was aborted. */
+  /** Whether everything was cancelled. */
+  readonly cancelled: boolean;
+  /** An item that had been admitted will not be finished. */
   lost(): void;
-}
-
-/** One item in hand. Its signal exists when somebody reads it. */
-class Run<T> extends LazyAbort {
-  readonly item: Item<T>;
-  readonly execution: Execution;
-  attempt = 1;
-
-  constructor(item: Item<T>, execution: Execution) {
-    super();
-    this.item = item;
-    this.execution = execution;
-  }
 }
 
 /** The consumer's place in the line of takers. */
@@ -119,44 +72,36 @@ class Place<T> extends Taker<T> {
 
 /** Runs a handler for each item of a queue. */
 export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
-  readonly name: string;
-  readonly #handler: ItemHandler<T>;
+  readonly kind = 'consumer';
+  readonly #work: ItemWork<T>;
   readonly #onError: ConsumeErrorPolicy<T>;
   readonly #errorDelayMs: number;
-  readonly #timeoutMs: number;
-  readonly #retry: RetryOptions | undefined;
-  readonly #options: CallOptions;
   readonly #execution: Execution | undefined;
   readonly #context: ContextSnapshot;
   readonly #faults: Faults;
   readonly #place: Place<T>;
-  readonly #runs: Set<Run<T>> = new Set<Run<T>>();
+  readonly #runs: Set<ItemRun<T>> = new Set<ItemRun<T>>();
   readonly #pauses: Set<ReturnType<typeof setTimeout>> = new Set<ReturnType<typeof setTimeout>>();
+  readonly #share: FairShare = new FairShare();
+  #resting = false;
   #concurrency: number;
   #fault: LoopFault | undefined;
 
   constructor(host: ConsumerHost<T>, handler: ItemHandler<T>, options: ConsumeOptions<T>) {
-    checkFunction('handler', handler);
     checkCallOptions(options);
-    const { concurrency = 1, onError = 'continue', errorDelayMs = 0, timeoutMs = Infinity, retry } = options;
+    const work = new ItemWork(host.name, handler, options, options.deadline);
+    const { concurrency = 1, onError = 'continue', errorDelayMs = 0 } = options;
     super(host, options);
+    this.#work = work;
     this.#concurrency = checkInteger('concurrency', concurrency, 1, true);
     this.#onError =
       typeof onError === 'function'
         ? onError
         : checkOneOf<'continue' | 'stop'>('onError', onError, ['continue', 'stop']);
     this.#errorDelayMs = checkDelayMs('errorDelayMs', errorDelayMs);
-    this.#timeoutMs = checkTimeoutMs('timeoutMs', timeoutMs);
-    if (retry !== undefined) {
-      checkOptions('retry', retry);
-      this.#retry = { ...retry, budget: new RetryPlan(retry).budget };
-    }
-    this.name = `consumer of queue "${host.channel.name}"`;
-    this.#handler = handler;
-    this.#options = options;
     this.#execution = executionOf(options);
     this.#context = snapshotContext();
-    this.#faults = new Faults(host.channel.name);
+    this.#faults = new Faults(host.name);
     this.#place = new Place<T>(
       (item, inPut) => this.#served(item, inPut),
       () => this.#exhausted(),
@@ -213,7 +158,7 @@ export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
 
   #pump(): void {
     const { channel } = this.host;
-    while (this.taking && this.#free > 0 && this.#place.line === undefined) {
+    while (this.taking && !this.#resting && this.#free > 0 && this.#place.line === undefined) {
       // those who wait already come first
       const item = channel.waitingTakers > 0 ? undefined : channel.takeNext();
       if (item === undefined) channel.join(this.#place, {});
@@ -233,78 +178,37 @@ export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
     this.#inContext(this.#take(item));
   }
 
-  #take(item: Item<T>): Run<T> {
-    const run = new Run(item, new Execution(this.#execution, this.host.door?.owner));
+  #take(item: Item<T>): ItemRun<T> {
+    const run = new ItemRun(item, new Execution(this.#execution, this.host.door?.owner));
     this.#runs.add(run);
     return run;
   }
 
-  #inContext(run: Run<T>): void {
+  #inContext(run: ItemRun<T>): void {
     const { context = this.#context } = run.item;
-    context.runInAsyncScope((run: Run<T>) => this.#handle(run), undefined, run);
+    context.runInAsyncScope((run: ItemRun<T>) => this.#handle(run), undefined, run);
   }
 
-  #handle(run: Run<T>): void {
-    const startedAt = now();
-    if (observed())
-      emit('queue.item-started', this.host.channel.name, { queueDelayMs: run.item.queueDelayMs });
-    this.#work(run).then(
+  #handle(run: ItemRun<T>): void {
+    const startedAt = observed() ? now() : 0;
+    if (observed()) emit('queue.item-started', this.host.name, { queueDelayMs: run.item.queueDelayMs });
+    this.#work.run(run).then(
       () => this.#succeeded(run, startedAt),
       (error: unknown) => this.#failed(run, error),
     );
   }
 
-  #succeeded(run: Run<T>, startedAt: number): void {
-    if (observed()) emit('queue.item-done', this.host.channel.name, { durationMs: now() - startedAt });
+  #succeeded(run: ItemRun<T>, startedAt: number): void {
+    if (observed()) emit('queue.item-done', this.host.name, { durationMs: now() - startedAt });
     this.#finish(run, false);
   }
 
-  #work(run: Run<T>): Promise<void> {
-    if (run.aborted) return Promise.reject(run.reason);
-    const { execution } = run;
-    if (this.#timeoutMs === Infinity) return this.#attempts(run, run, undefined, execution);
-    return call((ctx) => this.#attempts(run, ctx, ctx.deadline, execution), {
-      signal: run.signal,
-      timeoutMs: this.#timeoutMs,
-      name: `An item of queue "${this.host.channel.name}"`,
-      execution,
-    });
-  }
-
-  #attempts(
-    run: Run<T>,
-    source: SignalSource,
-    timeout: Deadline | undefined,
-    execution: Execution,
-  ): Promise<void> {
-    const deadline = earliest(timeout, this.#options.deadline);
-    if (this.#retry === undefined) return this.#attempt(run, source, deadline, execution);
-    const options = { ...this.#retry, signal: source.signal, deadline, [EXECUTION]: execution };
-    return retry((ctx) => {
-      run.attempt = ctx.attempt;
-      return this.#attempt(run, ctx, ctx.deadline, executionOf(ctx));
-    }, options);
-  }
-
-  #attempt(
-    run: Run<T>,
-    source: SignalSource,
-    deadline: Deadline | undefined,
-    execution: Execution | undefined,
-  ): Promise<void> {
-    try {
-      return Promise.resolve(this.#handler(run.item.value, itemContext(run, source, deadline, execution)));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #failed(run: Run<T>, error: unknown): void {
+  #failed(run: ItemRun<T>, error: unknown): void {
     const { name } = this.host.channel;
     const onError = this.#onError;
     if (run.aborted) {
       if (observed()) emit('queue.item-cancelled', name, { reason: run.reason });
-      if (typeof onError !== 'function') this.host.lost();
+      if (typeof onError !== 'function') this.#lose();
     } else if (typeof onError === 'function') {
       if (observed()) emit('queue.item-failed', name, { error });
     } else {
@@ -316,16 +220,21 @@ export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
   }
 
   /** To the caller's own function; where that fails the item is lost, but the loop goes on. */
-  #handOver(run: Run<T>, error: unknown, onError: Exclude<ConsumeErrorPolicy<T>, string>): void {
-    const ctx = itemContext(run, run, this.#options.deadline, run.execution);
+  #handOver(run: ItemRun<T>, error: unknown, onError: Exclude<ConsumeErrorPolicy<T>, string>): void {
+    const ctx = this.#work.context(run);
     new Promise((resolve) => resolve(onError(error, run.item.value, ctx))).then(
       () => this.#finish(run, true),
       (fault: unknown) => {
         this.#faults.report('queue.item-failed', 'an error handler failed', { error: fault });
-        if (run.aborted) this.host.lost();
+        if (run.aborted) this.#lose();
         this.#finish(run, true);
       },
     );
+  }
+
+  /** Aborted by the caller of `consume`, it is his; aborted with the queue, it is counted as left. */
+  #lose(): void {
+    if (this.host.cancelled) this.host.lost();
   }
 
   #stopWith(error: unknown): void {
@@ -336,14 +245,23 @@ export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
   }
 
   /** The outcome is known; the slot is free once nothing of it runs any more. */
-  #finish(run: Run<T>, failed: boolean): void {
+  #finish(run: ItemRun<T>, failed: boolean): void {
     run.execution.whenSettled(() => {
       this.#runs.delete(run);
       if (failed && this.#errorDelayMs > 0 && this.running) this.#pauseSlot();
+      if (this.#share.spent) void this.#rest();
       this.#pump();
       this.#endIfIdle();
       this.host.settle();
     });
+  }
+
+  async #rest(): Promise<void> {
+    this.#resting = true;
+    await yieldToLoop();
+    this.#resting = false;
+    this.#share.renew();
+    this.#pump();
   }
 
   #pauseSlot(): void {
@@ -362,15 +280,4 @@ export class Consumer<T> extends Loop<ConsumerHost<T>> implements ConsumeLoop {
   #endIfIdle(): void {
     if (!this.running && this.#runs.size === 0) this.end(this.#fault);
   }
-}
-
-function itemContext<T>(
-  run: Run<T>,
-  source: SignalSource,
-  deadline: Deadline | undefined,
-  execution: Execution | undefined,
-): ItemContext {
-  const { attempt, item } = run;
-  const { enqueuedAt, queueDelayMs } = item;
-  return extendContext(createContext(source, deadline, execution), { attempt, enqueuedAt, queueDelayMs });
 }

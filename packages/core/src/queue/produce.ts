@@ -3,14 +3,16 @@
  * source or the queue ends, or its service begins to shut down. A source that fails is asked again after a pause; a failure never
  * ends the loop in silence. The trap: an item is lost where the queue was closed while the source was still fetching it.
  */
+import { emit, observed } from '../events/bus.ts';
 import { checkDelayMs, checkOneOf } from '../options/checks.ts';
-import { notify, now, reportError, yieldToLoop } from '../runtime.ts';
+import { notify, reportError, yieldToLoop } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Execution, executionOf } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { sleep } from '../signal/sleep.ts';
 import { checkCallOptions, createContext, type Awaitable, type CallOptions } from '../signal/work-context.ts';
 import { ADMITTED } from './channel.ts';
+import { FairShare } from './fair-share.ts';
 import { Faults } from './faults.ts';
 import { Loop, type LoopFault, type LoopHost } from './queue-loop.ts';
 import { FINISHED, NOTHING, feedOf, type Feed, type Source } from './source.ts';
@@ -30,7 +32,6 @@ export interface ProduceOptions extends CallOptions {
 
 /** What a producer needs of its queue. */
 export interface ProducerHost<T> extends LoopHost {
-  readonly name: string;
   /** Whether the queue takes nothing any more. */
   readonly closed: boolean;
   /** Puts one item, however long that takes; rejects where the item is lost. The producer is let in, whatever it was told. */
@@ -39,13 +40,9 @@ export interface ProducerHost<T> extends LoopHost {
   lost(): void;
 }
 
-/** A source that always has something, into a queue that always has room, would never let timers and sockets have their turn. */
-const TURN_MS = 10;
-const ITEMS_BETWEEN_LOOKS = 64;
-
 /** Puts the items of a source into a queue. */
 export class Producer<T> extends Loop<ProducerHost<T>> {
-  readonly name: string;
+  readonly kind = 'producer';
   readonly #feed: Feed<T>;
   readonly #idleMs: number;
   readonly #errorDelayMs: number;
@@ -56,6 +53,7 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
   #doing: 'nothing' | 'asking' | 'putting' = 'nothing';
   #wake: (() => void) | undefined;
   #feedClosed = false;
+  #serviceSignal: AbortSignal | undefined;
 
   constructor(host: ProducerHost<T>, source: Source<T>, options: ProduceOptions) {
     checkCallOptions(options);
@@ -67,12 +65,11 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
       typeof onError === 'function'
         ? onError
         : checkOneOf<'continue' | 'stop'>('onError', onError, ['continue', 'stop']);
-    this.name = `producer of queue "${host.name}"`;
     this.#faults = new Faults(host.name);
     const execution = new Execution(executionOf(options), host.door?.owner);
     this.#feed = feedOf(source, () => createContext(this.#abort, options.deadline, execution));
     this.begin();
-    this.#watchLameDuck();
+    this.adopted();
     void this.#run();
   }
 
@@ -103,29 +100,28 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
   /** Its item in hand is refused by the queue itself. */
   protected onCancel(): void {}
 
-  #watchLameDuck(): void {
+  /** Its queue has a service: it stops when that begins to shut down. */
+  override adopted(): void {
     const signal = this.host.door?.signalAt('lame-duck');
     if (signal === undefined || !this.running) return;
+    this.#serviceSignal = signal;
     if (signal.aborted) this.halt(signal.reason);
-    else {
-      linkAbort(signal, this.#lameDuck);
-      void this.done.catch(() => {}).then(() => unlinkAbort(signal, this.#lameDuck));
-    }
+    else linkAbort(signal, this.#lameDuck);
   }
 
   async #run(): Promise<void> {
     // the caller gets the loop before the source is asked
     await ADMITTED;
     const fault = await this.#produce();
-    this.#doing = 'nothing';
     this.#closeFeed();
+    if (this.#serviceSignal !== undefined) unlinkAbort(this.#serviceSignal, this.#lameDuck);
     this.end(fault);
     this.host.settle();
   }
 
   async #produce(): Promise<LoopFault | undefined> {
-    let turnBegan = now();
-    for (let items = 0; this.running; items += 1) {
+    const share = new FairShare();
+    while (this.running) {
       if (!this.taking) {
         await this.#resumed();
         continue;
@@ -140,9 +136,9 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
       } else if (!(await this.#put(step))) {
         return undefined;
       }
-      if (items % ITEMS_BETWEEN_LOOKS === ITEMS_BETWEEN_LOOKS - 1 && now() - turnBegan > TURN_MS) {
+      if (share.spent) {
         await yieldToLoop();
-        turnBegan = now();
+        share.renew();
       }
     }
     return undefined;
@@ -180,10 +176,12 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
     if (!this.running && error === this.#abort.reason) return undefined;
     const onError = this.#onError;
     const fatal = onError === 'stop';
+    const delayMs = this.running ? this.#errorDelayMs : 0;
     if (fatal || !this.#feed.polled) {
       this.#faults.stopped('the producer stopped, because its source failed', error);
+    } else if (typeof onError === 'function') {
+      if (observed()) emit('queue.producer-failed', this.host.name, { error, delayMs });
     } else {
-      const delayMs = this.running ? this.#errorDelayMs : 0;
       this.#faults.report('queue.producer-failed', 'the source of a producer failed', { error, delayMs });
     }
     if (typeof onError === 'function') await this.#tell(onError, error);

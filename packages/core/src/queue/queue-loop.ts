@@ -26,6 +26,8 @@ export interface QueueLoop extends AsyncDisposable {
 
 /** What a loop needs of its queue. */
 export interface LoopHost {
+  /** Names the queue. */
+  readonly name: string;
   readonly door: Door | undefined;
   /** The loop began. */
   joined(loop: Loop): void;
@@ -42,10 +44,12 @@ export interface LoopFault {
   readonly fatal: boolean;
 }
 
+/** Which way items go through a loop. */
+export type LoopKind = 'consumer' | 'producer';
+
 /** A loop of one queue, of whatever kind: `H` is what it needs of it. */
 export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, AbortListener {
-  /** Names it in reports. */
-  abstract readonly name: string;
+  abstract readonly kind: LoopKind;
   readonly done: Promise<void>;
   protected readonly host: H;
   readonly #options: CallOptions;
@@ -62,6 +66,11 @@ export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, 
       this.#settle = (fault) => (fault?.fatal ? reject(fault.error) : resolve());
     });
     this.#over = this.done.catch(() => {});
+  }
+
+  /** Names it in reports. */
+  get name(): string {
+    return `${this.kind} of queue "${this.host.name}"`;
   }
 
   /** How many items it has in hand. */
@@ -104,6 +113,9 @@ export abstract class Loop<H extends LoopHost = LoopHost> implements QueueLoop, 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+
+  /** The queue has a service now. */
+  adopted(): void {}
 
   /** Takes no more. `reason` is what work that waits for something new is aborted with. */
   halt(reason: unknown): void {

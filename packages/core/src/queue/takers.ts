@@ -1,8 +1,10 @@
 /** Those who wait to take: one item, a batch, or step by step through an iterator. An abort leaves the items where they are. */
 import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { Taker, type Channel } from './channel.ts';
+import { now } from '../runtime.ts';
+import type { Channel } from './channel.ts';
 import type { Envelope, Item } from './item.ts';
+import { Taker } from './taker.ts';
 
 /** What a wait for an item ends with when its time is over. */
 export function tookTooLong(queue: string, maxWaitMs: number): TimeoutError {
@@ -56,12 +58,11 @@ export class BatchTaker<T> extends Taker<T> {
   }
 
   serve(item: Item<T>): void {
-    this.#resolve(this.#channel.takeUpTo(this.#max, [item]));
+    this.#resolve(this.#channel.fill([item], this.#max, now()));
   }
 
   late(): void {
-    this.#resolve(this.#channel.takeUpTo(this.#max, []));
-    this.#channel.serve();
+    this.#resolve(this.#channel.takeNow(this.#max));
   }
 
   giveUp(error: unknown): void {
