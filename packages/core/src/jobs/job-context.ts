@@ -12,7 +12,7 @@ export interface JobContext extends ItemContext {
   readonly id: string;
   /** How many starts may follow the first. */
   readonly maxRetries: number;
-  /** Whether the job was started before, also where that start spent no attempt: its effects may be half there. */
+  /** Whether the job was handed to a worker before, also where that spent no attempt: its effects may be half there. */
   readonly redelivered: boolean;
   /** What the producer sent along, such as trace context. */
   readonly headers: Readonly<Record<string, string>>;

@@ -204,7 +204,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
   async health({ signal, deadline }: CallOptions): Promise<ComponentHealth> {
     if (this.#closed) return { status: 'down', detail: 'closed' };
     if (this.#fault !== undefined)
-      return { status: 'down', detail: `a loop stopped: ${String(this.#fault.error)}` };
+      return { status: this.#fault.fatal ? 'down' : 'degraded', detail: 'a loop stopped by an error' };
     try {
       const { paused, waiting, active, delayed } = await call(() => this.#counts(), { signal, deadline });
       if (paused === true) return { status: 'degraded', detail: 'paused' };

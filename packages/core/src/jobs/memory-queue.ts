@@ -212,18 +212,21 @@ export class MemoryQueue {
     });
   }
 
+  /** Takes all first and delivers then: one who gives a job back at once must not get it again within this loop. */
   #pump(): void {
+    const taken: { readonly worker: Worker; readonly delivery: JobDelivery }[] = [];
     while (!this.#paused && this.#ready.size > 0) {
       const worker = this.#freest();
       const entry = worker === undefined ? undefined : this.#ready.shift();
-      if (worker === undefined || entry === undefined) return;
+      if (worker === undefined || entry === undefined) break;
       const redelivered = entry.delivered;
       entry.starts += 1;
       entry.delivered = true;
       entry.state = 'active';
       worker.free -= 1;
-      worker.deliver(new MemoryDelivery(this, worker, entry, redelivered));
+      taken.push({ worker, delivery: new MemoryDelivery(this, worker, entry, redelivered) });
     }
+    for (const { worker, delivery } of taken) worker.deliver(delivery);
   }
 
   /** Whoever has the most room: one consumer does not take all while another idles. */

@@ -223,6 +223,24 @@ describe('the memory engine', () => {
     expect(await driver.counts('q')).toMatchObject({ waiting: 1, active: 0 });
   });
 
+  it('does not go round in circles with one who gives every job back at once', async () => {
+    await put(job('a'));
+    let given = 0;
+    const subscription = await driver.consume(
+      'q',
+      { concurrency: 1, leaseMs: 1_000, crashRedeliveryMs: 1_000 },
+      (one) => {
+        given += 1;
+        void one.release();
+      },
+    );
+    await Promise.resolve();
+    await Promise.resolve();
+    await subscription[Symbol.asyncDispose]();
+    expect(given).toBeGreaterThan(0);
+    expect(await driver.counts('q')).toMatchObject({ waiting: 1, active: 0 });
+  });
+
   it('says how long the oldest waiting job has waited', async () => {
     expect(await driver.counts('q')).toMatchObject({ oldestAgeMs: 0 });
     await put(job('delayed', { delayMs: 60_000 }), job('a'));
