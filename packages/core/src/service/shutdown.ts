@@ -199,7 +199,10 @@ export class Shutdown {
     this.#carryMs = this.#target > this.#current ? 0 : Math.max(0, this.#allowance(phase) - spentMs);
   }
 
-  /** Waits until nothing is left to do, whatever the hooks of the phase may add; then what was open to tracked work closes, too. */
+  /**
+   * Waits until nothing is left to do. Work that passes the door, of hooks or of what is drained, may be more for somebody who was
+   * idle already. Then what was open to tracked work closes, too.
+   */
   async #finishWork(run: PhaseRun): Promise<void> {
     const { door, registry } = this.#parts;
     let passed: number;

@@ -8,7 +8,7 @@ import {
   type DrainReport,
   type HoldfastEvent,
 } from '../../src/index.ts';
-import { ADOPT, Execution, EXECUTION, IdleLine, type Door } from '../../src/internal.ts';
+import { ADOPT, Execution, EXECUTION, IdleLine, controlOf, type Door } from '../../src/internal.ts';
 import { PHASES } from '../../src/service/phases.ts';
 import { durations, never, service, stop, useFakeTime, within } from './fake-time.ts';
 
@@ -90,6 +90,13 @@ function server(counts = { drained: 0, cancelled: 0, rejected: 0 }) {
 const fails = (what: string) => (): never => {
   throw new Error(what);
 };
+
+const after = async (ms: number): Promise<DrainReport> => {
+  await sleep(ms);
+  return { drained: true, left: 0, leaked: [] };
+};
+
+const ok = (name: string) => ({ name, outcome: 'ok', error: undefined });
 
 const tracked = (owner: object) => ({ [EXECUTION]: new Execution(undefined, owner) });
 
@@ -236,6 +243,36 @@ describe('service.shutdown', () => {
     const report = await within(0, promise);
     expect(report).toMatchObject({ outcome: 'clean', durationMs: 300 });
     expect([first.reasons, second.reasons]).toEqual([[], []]);
+  });
+
+  it('drains what has no door and feeds another that has none', async () => {
+    const owner = service();
+    let fed = 0;
+    owner.own({ name: 'fed', drain: () => after(fed) });
+    owner.own({ name: 'feeds', drain: () => (fed === 0 ? after(100).finally(() => (fed = 50)) : after(0)) });
+    expect(durations(await stop(owner))['drain']).toBe(150);
+  });
+
+  it('waits in the drain for a close that takes its time, where there is no drain', async () => {
+    const owner = service();
+    owner.own({ name: 'closes', close: () => sleep(500) });
+    const report = await stop(owner);
+    expect(durations(report)).toMatchObject({ intake: 0, drain: 500 });
+    expect(report.components['closes']).toEqual({ drained: true, left: 0, leaked: [] });
+  });
+
+  it('says clean where what would not become idle by waiting does by its cancel', async () => {
+    const owner = service();
+    let paused = true;
+    owner.own({
+      name: 'paused',
+      drain: async () => ({ drained: !paused, left: paused ? 2 : 0, leaked: [] }),
+      cancel: () => (paused = false),
+    });
+    expect(await stop(owner)).toMatchObject({
+      outcome: 'clean',
+      components: { paused: { drained: false, left: 2, leaked: [] } },
+    });
   });
 
   it('drains what a drain hook adds', async () => {
@@ -431,6 +468,25 @@ describe('servers', () => {
     expect(await promise).toMatchObject({ outcome: 'clean', requests: { cancelled: 1 }, durationMs: 11_000 });
   });
 
+  it('are cancelled once, and named where they do not end by it', async () => {
+    const owner = service();
+    const cancel = vi.fn<() => void>();
+    owner.own({ ...server().component, cancel });
+    expect(await stop(owner)).toMatchObject({ outcome: 'leaked', leaked: ['server'] });
+    expect(cancel).toHaveBeenCalledTimes(1);
+  });
+
+  it('are cancelled at once where nobody waits for the cancel phase', async () => {
+    const owner = service();
+    const { component, log } = server();
+    owner.own(component);
+    const promise = owner.shutdown();
+    await vi.advanceTimersByTimeAsync(100);
+    controlOf(owner).force();
+    expect(await promise).toMatchObject({ outcome: 'forced', leaked: [] });
+    expect(log).toEqual(['close', 'cancel']);
+  });
+
   it('are not cancelled where aborted requests answer in time', async () => {
     const owner = service();
     const { component, log, leave } = server();
@@ -491,6 +547,12 @@ describe('time', () => {
     handle.end();
   });
 
+  it('is kept for the flush though every phase is set to 0', async () => {
+    const owner = service({ phases: { drain: 0, cancel: 0, close: 0, flush: 0 } });
+    owner.onShutdown('traces', () => sleep(499), { phase: 'flush' });
+    expect(await stop(owner)).toMatchObject({ outcome: 'clean', hooks: [ok('traces')] });
+  });
+
   it('of a flush that hangs ends with the budget', async () => {
     const owner = service({ budgetMs: 10_000, phases: { drain: 60_000 } });
     owner.tasks.spawn(never);
@@ -516,7 +578,7 @@ describe('time', () => {
     );
     const report = await stop(owner);
     expect(log).toEqual(['flush']);
-    expect(report.outcome).toBe('timed-out');
+    expect(report).toMatchObject({ outcome: 'timed-out', hooks: expect.arrayContaining([ok('traces')]) });
   });
 
   it('has an end however small the budget', async () => {
