@@ -14,7 +14,8 @@ import { checkCallOptions, type CallOptions } from '../signal/work-context.ts';
 import type { JobDelivery, JobDriver, JobSubscribeOptions } from './engine.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobRun, type JobRunHost } from './job-run.ts';
-import { isFinal, type JobOutcome } from './outcome.ts';
+import { isFinal } from './outcome.ts';
+import type { Settled } from './settle.ts';
 
 /** How jobs are consumed. The signal ends the loop and aborts its handlers; their jobs are given back. */
 export interface JobConsumeOptions extends CallOptions {
@@ -37,8 +38,8 @@ export interface JobConsumerHost extends LoopHost {
   readonly driver: JobDriver;
   open(): Promise<void>;
   backoffMs(failures: number): number;
-  /** The engine knows an outcome. */
-  told(outcome: JobOutcome['kind']): void;
+  /** The engine was told an outcome. */
+  told(settled: Settled): void;
   /** A job was started that had waited so long. */
   started(queueDelayMs: number): void;
 }
@@ -59,7 +60,8 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
   readonly deadline: Deadline | undefined;
   readonly execution: Execution | undefined;
   readonly #subscribe: JobSubscribeOptions;
-  readonly #faults: Faults;
+  readonly faults: Faults;
+  readonly settleTimeoutMs: number;
   readonly #runs: Set<JobRun<T>> = new Set<JobRun<T>>();
   #leaked = 0;
   #fault: LoopFault | undefined;
@@ -78,7 +80,9 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
     this.execution = executionOf(options);
     this.handler = handler;
     this.inContext = captureContext();
-    this.#faults = new Faults(host.name);
+    this.faults = new Faults(host.name);
+    // an answer after the lease is of no use; an engine in this process needs no time
+    this.settleTimeoutMs = host.driver.capabilities.reach === 'process' ? Infinity : this.graceMs;
     this.begin();
     void this.#serve();
   }
@@ -112,8 +116,8 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
     this.host.started(queueDelayMs);
   }
 
-  told(outcome: JobOutcome['kind']): void {
-    this.host.told(outcome);
+  told(settled: Settled): void {
+    this.host.told(settled);
   }
 
   leaked(): void {
@@ -202,12 +206,12 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
   async #failed(error: unknown, delayMs: number): Promise<void> {
     if (!this.running) return;
     if (isFinal(error)) {
-      this.#faults.stopped('the consumer stopped', error);
+      this.faults.stopped('the consumer stopped', error);
       this.#fault = { error, fatal: true };
       this.halt(undefined);
       return;
     }
-    this.#faults.report('job.consumer-failed', 'the consumer could not subscribe, and tries again', {
+    this.faults.report('job.consumer-failed', 'the consumer could not subscribe, and tries again', {
       error,
       delayMs,
     });

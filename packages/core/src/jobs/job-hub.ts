@@ -4,13 +4,9 @@
  * where they are safe.
  */
 import type { ComponentHealth, Door, DrainOptions, DrainReport, Stats } from '../component.ts';
-import { isHoldfastError } from '../errors/is-holdfast-error.ts';
-import { EngineUnavailableError } from '../errors/job-errors.ts';
 import { QueueClosedError } from '../errors/queue-errors.ts';
 import { emit, observed } from '../events/bus.ts';
-import { DelayHistogram } from '../queue/delay-histogram.ts';
 import type { Loop, LoopFault } from '../queue/queue-loop.ts';
-import { now } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { call } from '../signal/call.ts';
 import { IdleLine } from '../signal/idle-line.ts';
@@ -22,11 +18,12 @@ import type { JobDriver } from './engine.ts';
 import type { IntakeHost } from './enqueue.ts';
 import { JobConsumer, type JobConsumerHost } from './job-consumer.ts';
 import type { JobProducerHost } from './job-producer.ts';
+import { JobFigures, healthOf } from './job-figures.ts';
 import type { JobSettings } from './job-options.ts';
-import type { JobOutcome } from './outcome.ts';
+import { Opening } from './opening.ts';
+import type { Settled } from './settle.ts';
 
-/** How long the engine may take to open, and to answer a question, in milliseconds. */
-const OPEN_TIMEOUT_MS = 10_000;
+/** How long the engine may take to answer a question, in milliseconds. */
 const ASK_TIMEOUT_MS = 2_000;
 /** How long a disposal waits for handlers that were cancelled, in milliseconds. */
 const GRACE_MS = 2_000;
@@ -43,19 +40,17 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
   readonly maxRetries: number;
   readonly maxPayloadBytes: number;
   readonly #settings: JobSettings;
+  readonly #opening: Opening;
   readonly #idle: IdleLine = new IdleLine(
     () => this.#unfinished(),
     (left) => this.#report(left),
   );
   readonly #loops: Set<Loop> = new Set<Loop>();
-  readonly #delays: DelayHistogram = new DelayHistogram();
+  readonly #figures: JobFigures = new JobFigures();
   readonly #closing: LazyAbort = new LazyAbort();
-  readonly #totals: Record<JobOutcome['kind'], number> = { ack: 0, retry: 0, dead: 0, release: 0 };
   #door: Door | undefined;
   #lameDuck: AbortSignal | undefined;
-  #opening: Promise<void> | undefined;
   #disposing: Promise<void> | undefined;
-  #opened = false;
   #closed = false;
   #released = false;
   #lost = 0;
@@ -66,6 +61,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
     const { name, driver, maxDepth, overflow, maxPending } = settings;
     const { reach, backpressure } = driver.capabilities;
     this.#settings = settings;
+    this.#opening = new Opening(name, driver);
     this.name = name;
     this.driver = driver;
     this.maxDepth = maxDepth;
@@ -96,7 +92,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
   }
 
   get opened(): boolean {
-    return this.#opened;
+    return this.#opening.done;
   }
 
   adopt(door: Door): void {
@@ -104,11 +100,8 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
     if (this.#loops.size > 0) this.#watchShutdown();
   }
 
-  /** One attempt for all who ask while it runs; a failed one may be followed by another. */
   open(): Promise<void> {
-    if (this.#released) return Promise.reject(this.#closedError());
-    this.#opening ??= this.#openOnce();
-    return this.#opening;
+    return this.#released ? Promise.reject(this.#closedError()) : this.#opening.open();
   }
 
   refusal(options: CallOptions): Error | undefined {
@@ -120,15 +113,14 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
   }
 
   started(queueDelayMs: number): void {
-    this.#delays.record(queueDelayMs, now());
+    this.#figures.started(queueDelayMs);
   }
 
-  told(outcome: JobOutcome['kind']): void {
-    this.#totals[outcome] += 1;
-    if (outcome === 'ack' || outcome === 'dead') {
-      this.sample?.free(1);
-      this.admission.leave(1);
-    }
+  told(settled: Settled): void {
+    this.#figures.told(settled);
+    if (settled !== 'ack' && settled !== 'dead') return;
+    this.sample?.free(1);
+    this.admission.leave(1);
   }
 
   joined(loop: Loop): void {
@@ -184,21 +176,8 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
 
   async stats(): Promise<Stats> {
     const counts = await this.#counts().catch((): Stats => ({}));
-    const { waiting, active, delayed } = counts;
-    const known = typeof waiting === 'number' && typeof active === 'number' && typeof delayed === 'number';
-    return {
-      ...counts,
-      depth: known ? waiting + active + delayed : undefined,
-      capacity: this.maxDepth,
-      pending: this.admission.pending,
-      inFlight: this.#inFlight(),
-      delayP50Ms: this.#delays.quantileMs(0.5),
-      delayP99Ms: this.#delays.quantileMs(0.99),
-      completed: this.#totals.ack,
-      retried: this.#totals.retry,
-      released: this.#totals.release,
-      died: this.#totals.dead,
-    };
+    const { pending } = this.admission;
+    return this.#figures.stats(counts, { capacity: this.maxDepth, pending, inFlight: this.#inFlight() });
   }
 
   async health({ signal, deadline }: CallOptions): Promise<ComponentHealth> {
@@ -206,15 +185,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
     if (this.#fault !== undefined)
       return { status: this.#fault.fatal ? 'down' : 'degraded', detail: 'a loop stopped by an error' };
     try {
-      const { paused, waiting, active, delayed } = await call(() => this.#counts(), { signal, deadline });
-      if (paused === true) return { status: 'degraded', detail: 'paused' };
-      const depth = [waiting, active, delayed].reduce<number>(
-        (sum, n) => sum + (typeof n === 'number' ? n : 0),
-        0,
-      );
-      return depth >= this.maxDepth
-        ? { status: 'degraded', detail: `full (${depth} jobs)` }
-        : { status: 'up' };
+      return healthOf(await call(() => this.#counts(), { signal, deadline }), this.maxDepth);
     } catch (error) {
       return { status: 'down', detail: error instanceof Error ? error.message : String(error) };
     }
@@ -227,7 +198,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
 
   async #dispose(): Promise<void> {
     this.close();
-    await this.#opening?.catch(() => {});
+    await this.#opening.settled();
     if (!this.#durable && !this.#cancelled && (await this.#worksOn())) await this.#idle.drain();
     const stopped = Promise.all(Array.from(this.#loops, (loop) => loop.stop()));
     await (this.#cancelled ? call(() => stopped, { timeoutMs: GRACE_MS }).catch(() => {}) : stopped);
@@ -235,7 +206,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
     this.#lost = this.#durable ? 0 : this.#left();
     this.#released = true;
     if (this.#lost > 0) this.#reportLost(this.#lost);
-    if (this.#opened) await this.driver.close();
+    if (this.opened) await this.driver.close();
   }
 
   /** Whether jobs in memory will ever be finished. */
@@ -263,21 +234,6 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
       },
       { timeoutMs: ASK_TIMEOUT_MS, name: `Queue "${this.name}"` },
     );
-  }
-
-  async #openOnce(): Promise<void> {
-    try {
-      await call((ctx) => this.driver.open(ctx), {
-        timeoutMs: OPEN_TIMEOUT_MS,
-        name: `Opening "${this.name}"`,
-      });
-      this.#opened = true;
-    } catch (error) {
-      this.#opening = undefined;
-      throw isHoldfastError(error, 'TIMEOUT')
-        ? new EngineUnavailableError(`The engine of queue "${this.name}" did not open in time`, error)
-        : error;
-    }
   }
 
   #closedError(): Error {

@@ -6,7 +6,8 @@
 import { LeaseLostError, PayloadInvalidError } from '../errors/job-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
-import { now, reportError, type RunInContext } from '../runtime.ts';
+import type { Faults } from '../queue/faults.ts';
+import { now, type RunInContext } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
 import { Execution } from '../signal/execution.ts';
@@ -14,24 +15,28 @@ import { LazyAbort } from '../signal/lazy-abort.ts';
 import { createContext } from '../signal/work-context.ts';
 import type { JobDelivery } from './engine.ts';
 import { createJobContext, type JobContext, type JobHandler } from './job-context.ts';
-import { failureOf, maxRetriesOf, outcomeOf, type JobOutcome } from './outcome.ts';
+import { maxRetriesOf, outcomeOf, type JobOutcome } from './outcome.ts';
+import { settle, type Settled } from './settle.ts';
 
 /** What all runs of one consumer share. */
 export interface JobRunHost<T> {
   readonly queue: string;
+  readonly faults: Faults;
   readonly handler: JobHandler<T>;
   readonly inContext: RunInContext;
   readonly timeoutMs: number;
   /** How long a handler may ignore its time-out before its job is taken as lost. */
   readonly graceMs: number;
+  /** How long the engine may take to answer to an outcome. */
+  readonly settleTimeoutMs: number;
   readonly deadline: Deadline | undefined;
   /** The record that `consume` was called under. */
   readonly execution: Execution | undefined;
   readonly owner: object | undefined;
   backoffMs(failures: number): number;
   started(queueDelayMs: number): void;
-  /** The engine knows the outcome. */
-  told(outcome: JobOutcome['kind']): void;
+  /** The engine was told. */
+  told(settled: Settled): void;
   /** The outcome is being told although the handler still runs. */
   leaked(): void;
   /** The outcome is told, and nothing of this start runs any more; `leaked` is whether it did for a while. */
@@ -46,7 +51,7 @@ export class JobRun<T> implements AbortListener {
   #cut: 'cancelled' | 'timed-out' | 'lease-lost' | undefined;
   #result: { readonly failed: boolean; readonly error: unknown } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #startedAt = 0;
+  #startedAt = now();
   #settling = false;
   #told = false;
   #leaked = false;
@@ -189,55 +194,16 @@ export class JobRun<T> implements AbortListener {
   }
 
   async #tell(outcome: JobOutcome): Promise<void> {
-    await this.#say(outcome);
+    const { queue, faults, settleTimeoutMs } = this.#host;
+    const settled = await settle(this.#delivery, outcome, {
+      queue,
+      faults,
+      timeoutMs: settleTimeoutMs,
+      durationMs: now() - this.#startedAt,
+      leaseLost: this.#cut === 'lease-lost',
+    });
     this.#told = true;
-    this.#host.told(outcome.kind);
+    this.#host.told(settled);
     if (this.#quiet) this.#host.ended(this, this.#leaked);
-  }
-
-  /** Never rejects: an engine that does not take the outcome will deliver the job again. */
-  async #say(outcome: JobOutcome): Promise<void> {
-    const { queue } = this.#host;
-    const { job, attempt } = this.#delivery;
-    const { id } = job;
-    try {
-      switch (outcome.kind) {
-        case 'ack': {
-          const durationMs = now() - this.#startedAt;
-          const answer = await this.#delivery.ack();
-          if (observed())
-            emit(answer === 'acked' ? 'job.done' : 'job.lease-lost', queue, { id, attempt, durationMs });
-          break;
-        }
-        case 'retry': {
-          const { delayMs, error } = outcome;
-          await this.#delivery.retry(delayMs, failureOf(error));
-          if (observed()) emit('job.retried', queue, { id, attempt, delayMs, error });
-          break;
-        }
-        case 'dead': {
-          const { error } = outcome;
-          const attempts = Math.min(attempt, job.maxRetries + 1);
-          await this.#delivery.dead(failureOf(error));
-          if (observed()) emit('job.dead', queue, { id, attempts, error });
-          break;
-        }
-        case 'release': {
-          const { delayMs, error } = outcome;
-          await this.#delivery.release(delayMs);
-          if (observed())
-            emit(this.#cut === 'lease-lost' ? 'job.lease-lost' : 'job.released', queue, {
-              id,
-              attempt,
-              delayMs,
-              error,
-            });
-          break;
-        }
-      }
-    } catch (error) {
-      if (observed()) emit('job.unsettled', queue, { id, attempt, outcome: outcome.kind, error });
-      else reportError(error);
-    }
   }
 }

@@ -4,6 +4,11 @@ import { now } from '../runtime.ts';
 
 const SILENCE_MS = 60_000;
 
+/** What an event says of a failure. */
+export interface FaultData extends Readonly<Record<string, unknown>> {
+  readonly error: unknown;
+}
+
 /** The failures of one loop. */
 export class Faults {
   readonly #queue: string;
@@ -15,7 +20,7 @@ export class Faults {
   }
 
   /** Reports a failure after which the loop goes on. */
-  report(type: string, what: string, data: { readonly error: unknown; readonly delayMs?: number }): void {
+  report(type: string, what: string, data: FaultData): void {
     if (observed()) {
       emit(type, this.#queue, data);
       return;

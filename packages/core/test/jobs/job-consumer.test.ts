@@ -38,8 +38,14 @@ const tick = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 function idle(): void {}
 
-beforeEach(() => void vi.useFakeTimers());
+let said: { mockRestore(): void };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  said = vi.spyOn(console, 'error').mockImplementation(() => {});
+});
 afterEach(() => {
+  said.mockRestore();
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
@@ -600,6 +606,41 @@ describe('a consumer', () => {
     await tick();
     expect(events.at(-1)).toMatchObject({ type: 'job.unsettled', data: { id: 'a', outcome: 'ack' } });
     expect(loop.inFlight).toBe(0);
+  });
+
+  it('does not wait for the answer to an outcome for longer than the lease lasts', async () => {
+    const events: HoldfastEvent[] = [];
+    using _listening = subscribe((event) => events.push(event));
+    const { engine, loop } = await consuming(() => {}, { leaseMs: 1_000 });
+    engine.deliver?.({
+      job: { id: 'a', body: '1', headers: {}, delayMs: 0, priority: 'normal', enqueuedAt: 0, maxRetries: 0 },
+      attempt: 1,
+      ack: () => new Promise(() => {}),
+      retry: async () => {},
+      dead: async () => {},
+      release: async () => {},
+    });
+    await tick(999);
+    expect(loop.inFlight).toBe(1);
+    await tick(1);
+    expect(loop.inFlight).toBe(0);
+    expect(events.at(-1)).toMatchObject({
+      type: 'job.unsettled',
+      data: { id: 'a', error: { code: 'TIMEOUT' } },
+    });
+  });
+
+  it('says on the console that a job is dead, where nobody listens', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const error = new NoRetryError('bad url');
+    const { engine } = await consuming(() => {
+      throw error;
+    });
+    engine.push('x');
+    engine.push('x', { id: 'b' });
+    await tick();
+    expect(said.mock.calls).toEqual([['Queue "q": job "a" is dead after 1 starts', error]]);
+    said.mockRestore();
   });
 
   it('tells the engine its lease and its target for crashes', async () => {

@@ -269,8 +269,16 @@ async function run(
   }
 }
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+let said: { mockRestore(): void };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  said = vi.spyOn(console, 'error').mockImplementation(() => {});
+});
+afterEach(() => {
+  said.mockRestore();
+  vi.useRealTimers();
+});
 
 describe('JobQueue, whatever happens in whatever order', () => {
   it('finishes every accepted job once, runs none twice at once, and never holds more than it may', async () => {

@@ -14,8 +14,14 @@ function scripted(script: Script, options: object = {}): JobQueue<string> {
   });
 }
 
-beforeEach(() => void vi.useFakeTimers());
+let said: { mockRestore(): void };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  said = vi.spyOn(console, 'error').mockImplementation(() => {});
+});
 afterEach(() => {
+  said.mockRestore();
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
@@ -265,6 +271,7 @@ describe('stats', () => {
       retried: 0,
       released: 0,
       died: 0,
+      leaseLost: 0,
     });
     queue.cancel();
     const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
