@@ -11,8 +11,6 @@ export interface ServiceControl {
   readonly budgetMs: number;
   /** How many scopes are open. */
   readonly scopes: number;
-  /** How long work that was aborted gets to stop, in milliseconds. */
-  readonly cancelMs: number;
   /** Starts the shutdown, as `service.shutdown()` does; once it has begun, resolves with the same report. */
   shutdown(trigger: ShutdownTrigger): Promise<ShutdownReport>;
   /** Waits no longer for what is in flight: goes to the cancel phase. Nothing before a shutdown, nothing from there on. */

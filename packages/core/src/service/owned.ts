@@ -103,7 +103,12 @@ export class Owned implements Dependent {
     this.#cancelled = true;
     this.#gaveUp = false;
     void this.#count();
-    attempt(() => this.component.cancel?.(reason)).catch((error: unknown) => complain(this.name, error));
+    void this.#stop(reason, complain);
+  }
+
+  /** Asks a server once more, which said that it would not become idle by waiting: it is about to be cancelled. */
+  askAgain(): void {
+    if (this.serves) this.#gaveUp = false;
   }
 
   /** Cancels one that was found idle and has work again. */
@@ -141,6 +146,17 @@ export class Owned implements Dependent {
       this.#left = report?.left ?? 0;
     } catch {
       // it does not know, and a drain that fails is told elsewhere
+    }
+  }
+
+  /** Cancels; what has stopped by then is idle, also where nobody is left to wait for it. */
+  async #stop(reason: unknown, complain: Complain): Promise<void> {
+    try {
+      await this.component.cancel?.(reason);
+      const report = await this.component.drain?.({ timeoutMs: 0 });
+      if (report?.drained === true) this.#idle = true;
+    } catch (error) {
+      complain(this.name, error);
     }
   }
 

@@ -190,7 +190,6 @@ export class Service implements AsyncDisposable, Controllable {
     return {
       budgetMs: this.#plan.budgetMs,
       scopes: this.#scopes.size,
-      cancelMs: this.#plan.caps.cancel,
       shutdown: (trigger) => this.#stop(trigger),
       escalate: () => this.#shutdown?.escalate(),
       force: () => this.#shutdown?.force(),

@@ -221,6 +221,7 @@ export class Shutdown {
   /** Waits for what was cancelled. Servers come last, so that requests that were aborted can still be answered. */
   async #stopWork(run: PhaseRun): Promise<void> {
     if (this.#drained) return;
+    for (const owned of this.#parts.registry.owned) owned.askAgain();
     run.add(this.#drain(run));
     const cut = setTimeout(() => this.#cancelServers(), run.remainingMs / 2);
     await run.done();

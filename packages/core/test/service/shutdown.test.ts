@@ -487,6 +487,34 @@ describe('servers', () => {
     expect(log).toEqual(['close', 'cancel']);
   });
 
+  /** A server whose drain keeps to its time, and whose cancel ends all it has. */
+  function prompt(): Component {
+    let open = 1;
+    const idle = new IdleLine(() => open);
+    return {
+      name: 'server',
+      close: () => {},
+      drain: (options) => idle.drain(options),
+      cancel: () => {
+        open = 0;
+        idle.settle();
+      },
+      requests: () => ({ drained: 0, cancelled: 1, rejected: 0 }),
+    };
+  }
+
+  it('are asked again in the cancel phase where their drain had ended with requests left', async () => {
+    const owner = service();
+    owner.own(prompt());
+    expect(await stop(owner)).toMatchObject({ outcome: 'clean', leaked: [], durationMs: 11_000 });
+  });
+
+  it('that end when they are cancelled have not leaked, also where nobody waited for that', async () => {
+    const owner = service({ phases: { drain: 0, cancel: 0 } });
+    owner.own(prompt());
+    expect(await stop(owner)).toMatchObject({ outcome: 'clean', leaked: [] });
+  });
+
   it('are not cancelled where aborted requests answer in time', async () => {
     const owner = service();
     const { component, log, leave } = server();

@@ -13,7 +13,6 @@ import {
   checkOneOf,
   checkOptionalFunction,
   checkOptions,
-  controlOf,
   invalidType,
   linkAbort,
   unlinkAbort,
@@ -48,9 +47,6 @@ export interface DrainServerOptions {
   /** Whether requests for a path are served to the end. @default the health routes: `…/livez`, `…/readyz`, `…/metrics` */
   readonly exempt?: ((path: string) => boolean) | undefined;
 }
-
-/** How long cancelled requests get to answer, at most. */
-const LONGEST_GRACE_MS = 500;
 
 const drained = new WeakMap<AnyServer, Service>();
 
@@ -108,7 +104,6 @@ class ServerDrain implements Component {
   #ended: Promise<void> | undefined;
   #closed = false;
   #released = false;
-  #grace: ReturnType<typeof setTimeout> | undefined;
 
   constructor(service: Service, server: AnyServer, settings: Settings) {
     this.name = settings.name;
@@ -151,13 +146,9 @@ class ServerDrain implements Component {
     return this.#inFlight.drain(options);
   }
 
-  /** Gives requests a moment to answer their abort, then cuts what is left. */
+  /** Cuts what is left. The service does this last, so that requests that were aborted can still be answered. */
   cancel(): void {
-    if (this.#released) return;
-    const { cancelMs } = controlOf(this.#service);
-    const graceMs = Math.min(LONGEST_GRACE_MS, cancelMs / 4);
-    if (graceMs < 1) this.#inFlight.cut();
-    else this.#grace = setTimeout(() => this.#inFlight.cut(), graceMs);
+    if (!this.#released) this.#inFlight.cut();
   }
 
   requests(): RequestCounts {
@@ -171,7 +162,6 @@ class ServerDrain implements Component {
   /** Cuts everything, and waits until the server has closed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#released) return;
-    clearTimeout(this.#grace);
     this.close();
     this.#inFlight.cut();
     this.#connections.destroy();

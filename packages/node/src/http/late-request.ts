@@ -44,7 +44,8 @@ export function refuseRequest(service: string, request: IncomingMessage, respons
     clearTimeout(timer);
     if (response.headersSent || response.destroyed) return;
     const { status, headers, body } = refusal(service);
-    response.writeHead(status, headers).end(JSON.stringify(body));
+    const text = JSON.stringify(body);
+    response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) }).end(text);
   };
   const timer = setTimeout(answer, BODY_LIMIT_MS);
   request.once('end', answer).once('close', answer).resume();
