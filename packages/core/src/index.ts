@@ -35,6 +35,7 @@ export type { SpawnOptions, TaskHandle, TaskState } from './tasks/task-handle.ts
 export {
   TaskManager,
   type TaskErrorHandler,
+  type TaskFailure,
   type TaskManagerOptions,
   type TaskOptions,
   type TasksReport,

@@ -23,7 +23,10 @@ interface AsyncHooks {
 }
 
 interface Globals {
-  process?: { getBuiltinModule?(id: string): AsyncHooks | undefined };
+  process?: {
+    getBuiltinModule?(id: string): AsyncHooks | undefined;
+    env?: Readonly<Record<string, string | undefined>>;
+  };
   reportError?: (error: unknown) => void;
   setImmediate?: (callback: () => void) => unknown;
 }
@@ -47,6 +50,12 @@ export function captureContext(): RunInContext {
 /** A value that follows a call through everything it awaits; `undefined` where the runtime has no such thing. */
 export function createStorage<T>(): Storage<T> | undefined {
   return hooks === undefined ? undefined : new hooks.AsyncLocalStorage<T>();
+}
+
+/** Whether this is not production, as far as NODE_ENV says; false where there is no environment. */
+export function isDevelopment(): boolean {
+  const env = globals.process?.env;
+  return env !== undefined && env['NODE_ENV'] !== 'production';
 }
 
 /** Milliseconds on a clock that never steps; only differences mean something. */

@@ -66,7 +66,7 @@ export class Service implements AsyncDisposable, Controllable {
     this.name = checkName('name', name);
     checkOptions('shutdown', shutdown, ['preset', 'budgetMs', 'phases', 'onReport']);
     checkOptionalFunction('shutdown.onReport', shutdown.onReport);
-    checkOptions('tasks', tasks, ['maxTasks', 'onError']);
+    checkOptions('tasks', tasks, ['maxTasks', 'onError', 'spawnStacks']);
     this.#plan = planPhases(shutdown);
     this.#onReport = shutdown.onReport;
     this.#door = new ServiceDoor(this, name);

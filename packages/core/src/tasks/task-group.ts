@@ -72,7 +72,7 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
   readonly #caller: AbortListener = { onAbort: (reason) => this.#interrupt(reason) };
   readonly #refusals: WeakSet<object> = new WeakSet();
   readonly #failures: Failure[] = [];
-  #interruption: { readonly reason: unknown } | undefined;
+  #interruption: Failure | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #joined: Promise<void> | undefined;
   #shielded = 0;
@@ -100,7 +100,9 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     this[EXECUTION] = new Execution(executionOf(options));
     this.#host = {
       name,
-      settled: (task, error) => this.#settled(task, error),
+      settled: (task, error) => {
+        if (task.state === 'failed') this.#fail({ error, task });
+      },
       ended: (task) => {
         this.#children.delete(task);
         this.#idle.settle();
@@ -192,7 +194,7 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
    * @throws what `TaskGroup.run` throws.
    */
   join(): Promise<void> {
-    this.#joined ??= this.#end().then(() => this.#answer(this.#failures));
+    this.#joined ??= this.#end().then(() => this.#answer(this.#failures, this.#interruption));
     return this.#joined;
   }
 
@@ -208,7 +210,6 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     }
     this.cancel();
     await this.#end();
-    this.#interruption = undefined;
     this.#answer(this.#failures.filter(({ task }) => !task?.awaited));
   }
 
@@ -225,10 +226,6 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
       linkAbort(signal, task);
     }
     limit.acquire({ deadline }).then(begin, (error: unknown) => task.refuse(error));
-  }
-
-  #settled(task: Task<unknown>, error: unknown): void {
-    if (task.state === 'failed') this.#fail({ error, task });
   }
 
   #bodyFailed(error: unknown): void {
@@ -268,12 +265,13 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     if (signal?.aborted) return this.#interrupt(signal.reason);
     if (this.deadline?.expired) return this.#interrupt(this.#timeoutError());
     if (signal !== undefined) linkAbort(signal, this.#caller);
-    if (this.deadline !== undefined)
-      this.#timer = setTimeout(() => this.#interrupt(this.#timeoutError()), this.deadline.remainingMs);
+    const { remainingMs = Infinity } = this.deadline ?? {};
+    if (remainingMs === Infinity) return;
+    this.#timer = setTimeout(() => this.#interrupt(this.#timeoutError()), remainingMs);
   }
 
   #interrupt(reason: unknown): void {
-    this.#interruption ??= { reason };
+    this.#interruption ??= { error: reason };
     this.#stop(reason);
   }
 
@@ -292,12 +290,12 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     if (this.#callerSignal !== undefined) unlinkAbort(this.#callerSignal, this.#caller);
   }
 
-  #answer(failures: readonly Failure[]): void {
+  #answer(failures: readonly Failure[], interruption?: Failure): void {
     const [first] = failures;
     if (first !== undefined) {
       const errors = failures.map(({ error }) => error);
       throw new AggregateError(errors, `Task group "${this.#name}" failed`, { cause: first.error });
     }
-    if (this.#interruption !== undefined) throw this.#interruption.reason;
+    if (interruption !== undefined) throw interruption.error;
   }
 }

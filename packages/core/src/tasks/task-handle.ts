@@ -12,6 +12,7 @@ import { Deadline, earliest } from '../signal/deadline.ts';
 import type { Execution } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { checkCallOptions, createContext, type CallOptions, type Work } from '../signal/work-context.ts';
+import type { SpawnStack } from './spawn-stack.ts';
 
 /** What became of a task. */
 export type TaskState = 'running' | 'completed' | 'failed' | 'cancelled';
@@ -26,6 +27,8 @@ export interface TaskHandle<T> extends PromiseLike<T> {
   readonly state: TaskState;
   /** When it was started. */
   readonly startedAt: Date;
+  /** Where it was spawned, where its manager keeps that: in development. */
+  readonly spawnStack: string | undefined;
   /**
    * Asks the task to stop: aborts its signal with `reason`. The handle settles when the function has ended.
    *
@@ -86,6 +89,7 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
   readonly #options: SpawnOptions;
   readonly #abort: LazyAbort = new LazyAbort();
   readonly #execution: Execution;
+  readonly #spawnStack: SpawnStack | undefined;
   readonly #outcome: Promise<T>;
   #pending: Pending<T> | undefined;
   #work: Promise<T> | undefined;
@@ -96,11 +100,18 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
   #startedAt = new Date();
   #startedAtMs = now();
 
-  constructor(host: TaskHost, fn: Work<T>, options: SpawnOptions, execution: Execution) {
+  constructor(
+    host: TaskHost,
+    fn: Work<T>,
+    options: SpawnOptions,
+    execution: Execution,
+    spawnStack?: SpawnStack,
+  ) {
     this.name = options.name ?? (fn.name || 'task');
     this.#host = host;
     this.#options = options;
     this.#execution = execution;
+    this.#spawnStack = spawnStack;
     this.#outcome = new Promise<T>((resolve, reject) => {
       this.#pending = { resolve, reject };
     });
@@ -113,6 +124,10 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
 
   get startedAt(): Date {
     return this.#startedAt;
+  }
+
+  get spawnStack(): string | undefined {
+    return this.#spawnStack?.toString();
   }
 
   /** Whether somebody has asked for the outcome, and so gets its error. */

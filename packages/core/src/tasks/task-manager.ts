@@ -15,6 +15,7 @@ import { ShuttingDownError } from '../errors/lifecycle-errors.ts';
 import { TaskLimitError } from '../errors/limit-errors.ts';
 import { emit, observed } from '../events/bus.ts';
 import {
+  checkBoolean,
   checkDelayMs,
   checkInteger,
   checkName,
@@ -22,12 +23,13 @@ import {
   checkOptionalFunction,
   checkOptions,
 } from '../options/checks.ts';
-import { notify } from '../runtime.ts';
+import { isDevelopment, notify } from '../runtime.ts';
 import { Execution, executionOf } from '../signal/execution.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { linkAbort } from '../signal/abort-links.ts';
 import type { CallOptions, Work } from '../signal/work-context.ts';
+import { SpawnStack } from './spawn-stack.ts';
 import {
   Task,
   cancelled,
@@ -69,7 +71,26 @@ export interface TaskManagerOptions {
    * @default one console warning for each failure that nobody awaits
    */
   readonly onError?: TaskErrorHandler | undefined;
+  /**
+   * Whether tasks remember where they were spawned, for handles, failures and warnings. It costs microseconds per task.
+   *
+   * @default true, except where NODE_ENV is `production` or there is no such thing
+   */
+  readonly spawnStacks?: boolean | undefined;
 }
+
+/** A task that has failed. */
+export interface TaskFailure {
+  readonly id: number;
+  /** Name of the task. */
+  readonly task: string;
+  readonly error: unknown;
+  readonly failedAt: Date;
+  readonly spawnStack: string | undefined;
+}
+
+/** How many failures a manager remembers. */
+const REMEMBERED = 50;
 
 /** How long `waitAll` waits, and how long after it has cancelled. */
 export interface WaitAllOptions extends CallOptions {
@@ -92,6 +113,9 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
   readonly #host: TaskHost;
   readonly #maxTasks: number;
   readonly #onError: TaskErrorHandler | undefined;
+  readonly #spawnStacks: boolean;
+  readonly #failures: { readonly task: Task<unknown>; readonly error: unknown; readonly failedAt: Date }[] =
+    [];
   readonly #tasks: Map<Task<unknown>, TaskOptions> = new Map<Task<unknown>, TaskOptions>();
   readonly #idle: IdleLine = new IdleLine(() => this.#tasks.size);
   readonly #totals: Record<'completed' | 'failed' | 'cancelled', number> = {
@@ -105,12 +129,13 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
   #watchesShutdown = false;
 
   constructor(options: TaskManagerOptions = {}) {
-    checkOptions('options', options, ['name', 'maxTasks', 'onError']);
-    const { name = 'tasks', maxTasks = 1_000, onError } = options;
+    checkOptions('options', options, ['name', 'maxTasks', 'onError', 'spawnStacks']);
+    const { name = 'tasks', maxTasks = 1_000, onError, spawnStacks = isDevelopment() } = options;
     this.name = checkName('name', name);
     this.#maxTasks = checkInteger('maxTasks', maxTasks, 1, true);
     checkOptionalFunction('onError', onError);
     this.#onError = onError;
+    this.#spawnStacks = checkBoolean('spawnStacks', spawnStacks);
     this.#host = {
       name: this.name,
       settled: (task, error) => this.#settled(task, error),
@@ -147,7 +172,8 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
     if (this.#tasks.size >= this.#maxTasks) throw new TaskLimitError(this.name, this.#maxTasks);
 
     const execution = new Execution(executionOf(options), this.#door?.owner);
-    const task = new Task<T>(this.#host, fn, options, execution);
+    const spawnStack = this.#spawnStacks ? new SpawnStack() : undefined;
+    const task = new Task<T>(this.#host, fn, options, execution, spawnStack);
     this.#tasks.set(task, options);
     if (options.atShutdown === 'cancel') this.#watchShutdown(task);
     task.start(fn);
@@ -157,6 +183,17 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
   /** The tasks that are not over yet, oldest first. */
   list(): readonly TaskHandle<unknown>[] {
     return [...this.#tasks.keys()];
+  }
+
+  /** The last failures, at most 50, the latest at the end. */
+  recentFailures(): readonly TaskFailure[] {
+    return this.#failures.map(({ task, error, failedAt }) => ({
+      id: task.id,
+      task: task.name,
+      error,
+      failedAt,
+      spawnStack: task.spawnStack,
+    }));
   }
 
   /**
@@ -219,6 +256,8 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
     if (task.state === 'running') return;
     this.#totals[task.state] += 1;
     if (task.state !== 'failed') return;
+    this.#failures.push({ task, error, failedAt: new Date() });
+    if (this.#failures.length > REMEMBERED) this.#failures.shift();
     const onError = this.#tasks.get(task)?.onError ?? this.#onError;
     if (onError !== undefined) notify(onError, error, task);
     else queueMicrotask(() => this.#warn(task, error));
@@ -249,6 +288,8 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
   }
 
   #warn(task: Task<unknown>, error: unknown): void {
-    if (!task.awaited) console.warn(`Task "${task.name}" of "${this.name}" failed:`, error);
+    if (task.awaited) return;
+    const spawned = task.spawnStack === undefined ? [] : [`\nSpawned\n${task.spawnStack}`];
+    console.warn(`Task "${task.name}" of "${this.name}" failed:`, error, ...spawned);
   }
 }

@@ -194,6 +194,23 @@ describe('TaskGroup', () => {
     await rejection;
   });
 
+  it('rejects with its own TimeoutError also where its work has noticed the deadline by itself', async () => {
+    const outcome = TaskGroup.run(
+      async ({ deadline }) => {
+        await sleep(1_000, { deadline });
+      },
+      { name: 'load', timeoutMs: 50 },
+    );
+    const rejection = expect(outcome).rejects.toMatchObject({ code: 'TIMEOUT', kind: 'total' });
+    await vi.advanceTimersByTimeAsync(50);
+    await rejection;
+  });
+
+  it('has no timer for a deadline that never passes', async () => {
+    const value = await TaskGroup.run(async () => vi.getTimerCount(), { deadline: Deadline.after(Infinity) });
+    expect(value).toBe(0);
+  });
+
   it('counts the time-out of one task as its failure', async () => {
     const outcome = failureOf(
       TaskGroup.run((group) => {
@@ -351,6 +368,21 @@ describe('TaskGroup', () => {
       { concurrency: 1 },
     );
     expect(work).not.toHaveBeenCalled();
+  });
+
+  it('passes over what was cancelled while it waited for its turn', async () => {
+    const order: string[] = [];
+    await TaskGroup.run(
+      async (group) => {
+        const first = group.spawn(untilAborted);
+        const second = group.spawn(async () => order.push('second'));
+        group.spawn(async () => order.push('third'));
+        second.cancel();
+        first.cancel();
+      },
+      { concurrency: 1 },
+    );
+    expect(order).toEqual(['third']);
   });
 
   it('fails a task whose deadline passes while it waits for its turn', async () => {

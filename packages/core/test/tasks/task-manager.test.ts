@@ -148,6 +148,17 @@ describe('TaskManager', () => {
     expect(tasks.size).toBe(0);
   });
 
+  it('gives up at its time-out a task that was cancelled and does not stop, with the reason of the cancellation', async () => {
+    const tasks = new TaskManager();
+    const handle = tasks.spawn(never, { timeoutMs: 50 });
+    handle.cancel('enough');
+    const rejection = expect(handle).rejects.toBe('enough');
+    await vi.advanceTimersByTimeAsync(50);
+    await rejection;
+    expect(handle.state).toBe('cancelled');
+    expect(tasks.size).toBe(1);
+  });
+
   it('says when it was the deadline that passed, and tells the task about it', async () => {
     const tasks = new TaskManager();
     const handle = tasks.spawn(untilAborted, { deadline: Deadline.after(20), timeoutMs: 50 });
@@ -190,7 +201,9 @@ describe('TaskManager', () => {
     expect(own).toHaveBeenCalledExactlyOnceWith(error, first);
     expect(managers).toHaveBeenCalledExactlyOnceWith(error, second);
     expect(warn).not.toHaveBeenCalled();
-    new TaskManager({ name: 'mail' }).spawn(() => Promise.reject(error), { name: 'welcome' });
+    new TaskManager({ name: 'mail', spawnStacks: false }).spawn(() => Promise.reject(error), {
+      name: 'welcome',
+    });
     await vi.advanceTimersByTimeAsync(0);
     expect(warn).toHaveBeenCalledExactlyOnceWith('Task "welcome" of "mail" failed:', error);
   });
@@ -201,6 +214,35 @@ describe('TaskManager', () => {
     await expect(tasks.spawn(() => Promise.reject(new Error('later')))).rejects.toThrow('later');
     await vi.advanceTimersByTimeAsync(0);
     expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('remembers in development where a task was spawned, and says so with its failure', async () => {
+    const tasks = new TaskManager({ name: 'mail' });
+    const handle = tasks.spawn(() => Promise.reject('no'), { name: 'welcome' });
+    expect(handle.spawnStack).toMatch(/^ +at .*task-manager\.test\.ts:\d+/u);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      'Task "welcome" of "mail" failed:',
+      'no',
+      `\nSpawned\n${handle.spawnStack}`,
+    );
+    vi.stubEnv('NODE_ENV', 'production');
+    expect(new TaskManager().spawn(async () => {}).spawnStack).toBeUndefined();
+    expect(new TaskManager({ spawnStacks: true }).spawn(async () => {}).spawnStack).toBeDefined();
+    vi.unstubAllEnvs();
+  });
+
+  it('remembers the last fifty failures', async () => {
+    const tasks = new TaskManager({ onError: () => {} });
+    for (let index = 1; index <= 60; index += 1)
+      tasks.spawn(() => Promise.reject(index), { name: `task ${index}` });
+    tasks.spawn(untilAborted).cancel();
+    tasks.spawn(async () => {});
+    await tasks.waitAll();
+    const failures = tasks.recentFailures();
+    expect(failures).toHaveLength(50);
+    expect(failures[0]).toMatchObject({ task: 'task 11', error: 11, failedAt: expect.any(Date) });
+    expect(failures.at(-1)).toMatchObject({ task: 'task 60', error: 60 });
   });
 
   it('never warns of a cancellation', async () => {
@@ -389,7 +431,7 @@ describe('TaskManager', () => {
   it('rejects bad input by type and by range', () => {
     const type = expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
     const range = expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' });
-    for (const options of [{ name: 1 }, { maxTasks: '1' }, { onError: null }, { max: 1 }])
+    for (const options of [{ name: 1 }, { maxTasks: '1' }, { onError: null }, { max: 1 }, { spawnStacks: 1 }])
       expect(make(options)).toThrow(type);
     for (const options of [{ name: '' }, { maxTasks: 0 }, { maxTasks: 1.5 }, { maxTasks: Number.NaN }])
       expect(make(options)).toThrow(range);
