@@ -144,14 +144,14 @@ export class Channel<T> {
     const expired = this.#expire(at);
     const available = this.#available;
     const enough = available > 0 && (available >= wants || this.#closed);
-    const items = enough ? this.fill([], max, at) : undefined;
+    const items = enough ? this.collect([], max, at) : undefined;
     if (expired !== undefined) this.#drops.report(expired, 'expired');
     if (this.backlog.size === 0) this.#onLess();
     return items;
   }
 
   /** Adds items to those that a taker has in its turn, until there are `max` or none left. */
-  fill(items: Item<T>[], max: number, at: number): Item<T>[] {
+  collect(items: Item<T>[], max: number, at: number): Item<T>[] {
     while (items.length < max) {
       const item = this.#shift(at);
       if (item === undefined) break;
@@ -164,7 +164,7 @@ export class Channel<T> {
   takeNow(max: number): Item<T>[] {
     const at = now();
     const expired = this.#expire(at);
-    const items = this.fill([], max, at);
+    const items = this.collect([], max, at);
     if (expired !== undefined) this.#drops.report(expired, 'expired');
     this.serve();
     return items;

@@ -58,7 +58,7 @@ export class BatchTaker<T> extends Taker<T> {
   }
 
   serve(item: Item<T>): void {
-    this.#resolve(this.#channel.fill([item], this.#max, now()));
+    this.#resolve(this.#channel.collect([item], this.#max, now()));
   }
 
   late(): void {
