@@ -274,7 +274,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
 
   #left(loop: Loop, fault: LoopFault | undefined): void {
     this.#loops.left(loop, fault);
-    this.#channel.consumers = this.#loops.count('consumer');
+    this.#channel.consumers = this.#loops.consumers;
     if (this.#disposed) this.#cancelIfForsaken();
   }
 
@@ -300,7 +300,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
       },
       joined: (loop) => {
         this.#loops.joined(loop);
-        channel.consumers = this.#loops.count('consumer');
+        channel.consumers = this.#loops.consumers;
       },
       left: (loop, fault) => this.#left(loop, fault),
       settle: () => this.#settle(),

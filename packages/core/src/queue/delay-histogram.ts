@@ -10,7 +10,7 @@ const LONGEST_US = 2 ** 31 - 1;
 const BUCKETS = STEPS * 30;
 
 function bucketOf(delayMs: number): number {
-  const us = Math.min(LONGEST_US, delayMs * 1_000) | 0;
+  const us = Math.min(LONGEST_US, Math.ceil(delayMs * 1_000)) | 0;
   if (us < STEPS) return us;
   const power = 31 - Math.clz32(us);
   return (power - 2) * STEPS + ((us >> (power - 3)) & (STEPS - 1));
@@ -18,9 +18,9 @@ function bucketOf(delayMs: number): number {
 
 /** The largest delay that falls into a bucket, in milliseconds. */
 function upperEdgeMs(bucket: number): number {
-  if (bucket < STEPS) return (bucket + 1) / 1_000;
+  if (bucket < STEPS) return bucket / 1_000;
   const power = Math.floor(bucket / STEPS) + 2;
-  return ((STEPS + (bucket % STEPS) + 1) * 2 ** (power - 3)) / 1_000;
+  return ((STEPS + (bucket % STEPS) + 1) * 2 ** (power - 3) - 1) / 1_000;
 }
 
 class Window {

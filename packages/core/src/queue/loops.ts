@@ -6,10 +6,11 @@ import type { Loop, LoopFault, LoopKind } from './queue-loop.ts';
 export class Loops {
   readonly #loops: Set<Loop> = new Set<Loop>();
   readonly #faults: Map<LoopKind, LoopFault> = new Map<LoopKind, LoopFault>();
+  #consumers = 0;
 
-  /** How many there are of a kind. */
-  count(kind: LoopKind): number {
-    return this.of(kind).length;
+  /** How many consumers there are. */
+  get consumers(): number {
+    return this.#consumers;
   }
 
   /** Those of a kind. */
@@ -37,10 +38,12 @@ export class Loops {
   joined(loop: Loop): void {
     this.#faults.delete(loop.kind);
     this.#loops.add(loop);
+    if (loop.kind === 'consumer') this.#consumers += 1;
   }
 
   left(loop: Loop, fault: LoopFault | undefined): void {
     this.#loops.delete(loop);
+    if (loop.kind === 'consumer') this.#consumers -= 1;
     if (fault !== undefined) this.#faults.set(loop.kind, fault);
   }
 

@@ -1,7 +1,8 @@
 /**
  * The producer of a queue: takes items from a source and puts them, waiting while the queue is full, until it is stopped, the
  * source or the queue ends, or its service begins to shut down. A source that fails is asked again after a pause; a failure never
- * ends the loop in silence. The trap: an item is lost where the queue was closed while the source was still fetching it.
+ * ends the loop in silence. The trap: a function can be told to stop, an iterator only asked; the item of one that takes longer
+ * than a second after that is lost, and said so.
  */
 import { emit, observed } from '../events/bus.ts';
 import { checkDelayMs, checkOneOf } from '../options/checks.ts';
@@ -40,6 +41,9 @@ export interface ProducerHost<T> extends LoopHost {
   lost(): void;
 }
 
+/** How long an iterator may take to come back with the item it was fetching when it was told to end. */
+const ITERATOR_GRACE_MS = 1_000;
+
 /** Puts the items of a source into a queue. */
 export class Producer<T> extends Loop<ProducerHost<T>> {
   readonly kind = 'producer';
@@ -54,6 +58,8 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
   #wake: (() => void) | undefined;
   #feedClosed = false;
   #serviceSignal: AbortSignal | undefined;
+  #grace: ReturnType<typeof setTimeout> | undefined;
+  #abandoned = false;
 
   constructor(host: ProducerHost<T>, source: Source<T>, options: ProduceOptions) {
     checkCallOptions(options);
@@ -70,6 +76,7 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
     this.#feed = feedOf(source, () => createContext(this.#abort, options.deadline, execution));
     this.begin();
     this.adopted();
+    if (host.closed) this.halt(undefined);
     void this.#run();
   }
 
@@ -77,11 +84,10 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
     return this.#doing === 'nothing' ? 0 : 1;
   }
 
-  /** An item in hand, or one that a function which was told to stop may still come back with. */
+  /** An item in hand, or one that a source which was told to stop may still come back with. */
   get unfinished(): number {
-    return this.#doing === 'putting' || (this.#doing === 'asking' && !this.running && this.#feed.polled)
-      ? 1
-      : 0;
+    const expected = this.#doing === 'asking' && !this.running && !this.#abandoned;
+    return this.#doing === 'putting' || expected ? 1 : 0;
   }
 
   protected onPause(): void {}
@@ -93,8 +99,21 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
   protected onHalt(reason: unknown): void {
     this.#abort.abort(reason ?? new DOMException(`The ${this.name} was stopped`, 'AbortError'));
     this.#wake?.();
-    // what waits for its next item inside an iterator hears of the end in no other way
-    if (this.#doing === 'asking') this.#closeFeed();
+    if (this.#doing !== 'asking' || this.#feed.polled) return;
+    // an iterator hears of the end in no other way, and one that waits for its next item may not hear at all
+    this.#closeFeed();
+    this.#grace = setTimeout(() => this.#abandon(), ITERATOR_GRACE_MS);
+  }
+
+  #abandon(): void {
+    this.#abandoned = true;
+    this.#finish(undefined);
+  }
+
+  #finish(fault: LoopFault | undefined): void {
+    if (this.#serviceSignal !== undefined) unlinkAbort(this.#serviceSignal, this.#lameDuck);
+    this.end(fault);
+    this.host.settle();
   }
 
   /** Its item in hand is refused by the queue itself. */
@@ -113,10 +132,9 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
     // the caller gets the loop before the source is asked
     await ADMITTED;
     const fault = await this.#produce();
+    clearTimeout(this.#grace);
     this.#closeFeed();
-    if (this.#serviceSignal !== undefined) unlinkAbort(this.#serviceSignal, this.#lameDuck);
-    this.end(fault);
-    this.host.settle();
+    this.#finish(fault);
   }
 
   async #produce(): Promise<LoopFault | undefined> {
@@ -126,8 +144,13 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
         await this.#resumed();
         continue;
       }
+      this.#doing = 'asking';
       const step = await this.#ask();
-      if (step === FINISHED) return undefined;
+      this.#doing = 'nothing';
+      if (step === FINISHED) {
+        this.#feedClosed = true;
+        return undefined;
+      }
       if (typeof step === 'object' && step instanceof Failure) {
         const fault = await this.#failed(step.error);
         if (fault !== undefined) return fault;
@@ -145,13 +168,10 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
   }
 
   async #ask(): Promise<T | typeof NOTHING | typeof FINISHED | Failure> {
-    this.#doing = 'asking';
     try {
       return await this.#feed.next();
     } catch (error) {
       return new Failure(error);
-    } finally {
-      this.#doing = 'nothing';
     }
   }
 
@@ -173,7 +193,7 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
 
   /** Reports a failure of the source and waits; returns a fault where the loop cannot go on. */
   async #failed(error: unknown): Promise<LoopFault | undefined> {
-    if (!this.running && error === this.#abort.reason) return undefined;
+    if (!this.running && this.#obeys(error)) return undefined;
     const onError = this.#onError;
     const fatal = onError === 'stop';
     const delayMs = this.running ? this.#errorDelayMs : 0;
@@ -193,6 +213,11 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
     }
     await this.#nap(this.#errorDelayMs);
     return undefined;
+  }
+
+  /** Whether the source failed because it was told to stop: with the reason itself, or in the words of the platform. */
+  #obeys(error: unknown): boolean {
+    return error === this.#abort.reason || (error instanceof Error && error.name === 'AbortError');
   }
 
   async #tell(onError: (error: unknown) => Awaitable<void>, error: unknown): Promise<void> {

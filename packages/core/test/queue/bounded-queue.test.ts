@@ -1,18 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BoundedQueue, Deadline, QueueClosedError, QueueFullError } from '../../src/index.ts';
-import type { Envelope } from '../../src/index.ts';
-
-const values = <T>(envelopes: readonly Envelope<T>[]): T[] => envelopes.map(({ value }) => value);
-
-/** What has become of a promise so far; the promise counts as handled. */
-function watch<T>(promise: Promise<T>): { outcome: unknown } {
-  const seen: { outcome: unknown } = { outcome: 'pending' };
-  promise.then(
-    (value) => (seen.outcome = { value }),
-    (error: unknown) => (seen.outcome = { error }),
-  );
-  return seen;
-}
+import { values, watch } from './watch.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
