@@ -5,5 +5,6 @@
 export * from '@holdfast/core';
 export * from '@holdfast/node';
 export { healthRoutes } from './health-routes.ts';
+export { listen } from './listen.ts';
 export { problemDetails } from './problem-details.ts';
 export { getScope, holdfast, type HoldfastOptions } from './scope.ts';

@@ -1,4 +1,25 @@
 /**
- * Holdfast for Hono 4: request scope, problem details and health routes on any runtime; graceful listen on Node.
+ * A Hono app as a Node service: start, signals, drain, report, exit code. Everything of `@holdfast/node` is exported here too.
  */
-export {};
+import { createServer, type Server } from 'node:http';
+import type { ListenOptions } from '@holdfast/node';
+import { listenServer } from '@holdfast/node/internal';
+import { getRequestListener } from '@hono/node-server';
+
+export * from '@holdfast/node';
+
+/** What answers requests: a Hono app, or anything else with its `fetch`. */
+export interface FetchApp {
+  fetch(request: Request, ...rest: never[]): Response | Promise<Response>;
+}
+
+/**
+ * Starts the service, listens, and drains both when the process is told to end.
+ *
+ * @example
+ * await listen(app, { service, port: 3000 });
+ */
+export function listen(app: FetchApp, options: ListenOptions): Promise<Server> {
+  const listener = getRequestListener((request, bindings) => app.fetch(request, bindings as never));
+  return listenServer(createServer(listener), options);
+}

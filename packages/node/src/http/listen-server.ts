@@ -20,14 +20,26 @@ export interface ListenOptions extends ProcessOptions {
   readonly host?: string | undefined;
 }
 
+/** What a framework does itself on the way to listening. */
+export interface ListenSteps {
+  /** Gets the application ready, between the signals and the start of the service. */
+  readonly prepare?: (() => Promise<unknown>) | undefined;
+  /** Listens. @default the server's own `listen` */
+  readonly listen?: (() => Promise<unknown>) | undefined;
+}
+
 /**
  * Installs the signals, starts the service, and listens. A signal that comes before the server listens ends the process in order,
  * and nothing resolves any more; under `exit: 'none'` it rejects. A server that was given to `drainServer` keeps its options.
  *
  * @throws TypeError, RangeError on bad options; what starting and listening throw; ShuttingDownError (all as rejections).
  */
-export async function listenServer<S extends AnyServer>(server: S, options: ListenOptions): Promise<S> {
-  return listenServerOf(process, server, options);
+export async function listenServer<S extends AnyServer>(
+  server: S,
+  options: ListenOptions,
+  steps: ListenSteps = {},
+): Promise<S> {
+  return listenServerOf(process, server, options, steps);
 }
 
 /** As `listenServer`, in a process that is given. */
@@ -35,6 +47,7 @@ export async function listenServerOf<S extends AnyServer>(
   host: HostProcess,
   server: S,
   options: ListenOptions,
+  { prepare, listen = () => listenOn(server, options) }: ListenSteps = {},
 ): Promise<S> {
   const settings = processSettings(options, ['service', 'port', 'host']);
   const { service } = options;
@@ -45,20 +58,26 @@ export async function listenServerOf<S extends AnyServer>(
   ownerOf(host).add(service, settings);
   if (!isDrained(service, server)) drainServer(service, server);
   try {
+    if (prepare !== undefined) await orFail(service, 'start', prepare);
     await service.start();
-    await listen(server, options);
+    await orFail(service, 'listen', listen);
   } catch (error) {
     return cutShort(error, settings);
   }
   return server;
 }
 
-async function listen(server: AnyServer, { service, port, host }: ListenOptions): Promise<void> {
+async function listenOn(server: AnyServer, { port, host }: ListenOptions): Promise<void> {
+  server.listen({ port, host });
+  await once(server, 'listening');
+}
+
+/** A step that fails shuts the service down again, unless that has begun. */
+async function orFail(service: Service, name: string, step: () => Promise<unknown>): Promise<void> {
   try {
-    server.listen({ port, host });
-    await once(server, 'listening');
+    await step();
   } catch (error) {
-    await controlOf(service).fatal('listen', error);
+    if (!service.signalAt('lame-duck').aborted) await controlOf(service).fatal(name, error);
     throw error;
   }
 }
