@@ -2,7 +2,7 @@
  * What the providers of an application have for Holdfast: components to own, methods that consume, methods under a policy. Every
  * instance counts once, however many tokens lead to it; request-scoped and transient providers have no instance to count.
  */
-import type { Awaitable, Component, Service } from '@holdfast/core';
+import { CircuitBreaker, Policy, type Awaitable, type Component, type Service } from '@holdfast/core';
 import { ADOPT } from '@holdfast/core/internal';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
@@ -41,7 +41,14 @@ export class Discovery {
 
   /** Gives `service` every component that is a provider. */
   ownComponents(service: Service): void {
-    for (const instance of this.#instances()) if (isComponent(instance)) service.own(instance);
+    for (const instance of this.#instances()) {
+      if (!isComponent(instance)) continue;
+      if (isGuard(instance) && (service.get(instance.name) ?? instance) !== instance)
+        this.#logger.warn(
+          `Of several policies named "${instance.name}" only the first shows in health and metrics`,
+        );
+      else service.own(instance);
+    }
   }
 
   /** Gives their policy to decorated instances that Nest did not make itself, and so could not inject into. */
@@ -116,5 +123,10 @@ function isClassInstance(value: unknown): value is object {
  * throws away what waits. A class of the application joins by `service.own(this)`.
  */
 function isComponent(instance: object): instance is Component {
-  return ADOPT in instance;
+  return ADOPT in instance || isGuard(instance);
+}
+
+/** What holds no work of its own, so that nothing is lost where it is not owned. */
+function isGuard(instance: object): instance is Policy | CircuitBreaker {
+  return instance instanceof Policy || instance instanceof CircuitBreaker;
 }

@@ -21,7 +21,7 @@ import {
   MODULE_OPTIONS_TOKEN,
   type HoldfastModuleOptions,
 } from './module-options.ts';
-import { mount } from './platform.ts';
+import { drain, mount } from './platform.ts';
 import { NoFilter, ProblemDetailsFilter } from './problem-details.filter.ts';
 
 function createService(options: HoldfastModuleOptions): Service {
@@ -85,6 +85,7 @@ export class HoldfastModule
   /** Called where there is an HTTP server, after body parsers and before every route. */
   configure(): void {
     const { httpAdapter } = this.#host;
+    drain(httpAdapter, this.#service);
     mount(httpAdapter, this.#service, this.#options);
     this.#lifecycle.comeBefore(httpAdapter);
   }
@@ -95,7 +96,7 @@ export class HoldfastModule
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.#service.start();
+    await this.#lifecycle.startService();
     this.#discovery.startConsumers();
   }
 

@@ -7,6 +7,7 @@ export * from '@holdfast/node';
 export { Consume } from './consume.ts';
 export { CurrentScope } from './current-scope.ts';
 export { HoldfastModule } from './holdfast.module.ts';
+export { listen } from './listen.ts';
 export type {
   HoldfastModuleExtras,
   HoldfastModuleOptions,

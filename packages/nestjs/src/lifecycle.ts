@@ -10,6 +10,8 @@ export interface Closable {
   close(signal?: string): Promise<void>;
 }
 
+type Close = (this: Closable, signal: string | undefined) => Promise<void>;
+
 /** Longest time for all of Nest's hooks together, in milliseconds; the phase may allow less. */
 const NEST_HOOKS_MS = 10_000;
 
@@ -19,12 +21,23 @@ export class Lifecycle {
   readonly #service: Service;
   readonly #nestMayClose: Promise<void>;
   #letNestClose: () => void = () => {};
+  #starting = false;
 
   constructor(@Inject(Service) service: Service) {
     this.#service = service;
     this.#nestMayClose = new Promise((resolve) => {
       this.#letNestClose = resolve;
     });
+  }
+
+  /** Starts the service, as part of the start of the application. */
+  async startService(): Promise<void> {
+    this.#starting = true;
+    try {
+      await this.#service.start();
+    } finally {
+      this.#starting = false;
+    }
   }
 
   /** To be awaited before Nest's own hooks: resolves when the service is through, or has come to closing Nest. */
@@ -41,19 +54,24 @@ export class Lifecycle {
     };
   }
 
-  /** Closes Nest in the service's close phase, once what it is starting has settled. From now on `app.close()` closes once. */
-  closeLast(app: Closable, initialised: Promise<unknown>): void {
-    const closeNest = app.close.bind(app);
+  /**
+   * Makes Nest close in the service's close phase, once what it was starting has settled: hooks that destroy must not run beside
+   * hooks that create. From now on `app.close()` closes once, however often it is called.
+   */
+  closeLast(app: Closable, initialised: () => Promise<unknown>): void {
+    const closeNest: Close = Reflect.get(Object.getPrototypeOf(app), 'close'); // the application's own is set below
     let closed: Promise<void> | undefined;
     const close = async (signal?: string): Promise<void> => {
       await this.beforeNestCloses();
-      await initialised.catch(() => undefined);
-      await closeNest(signal);
+      // a start that waits for the service cannot be waited for: it failed, and the service waits for us
+      if (!this.#starting) await initialised();
+      await Reflect.apply(closeNest, app, [signal]);
     };
-    app.close = (signal) => (closed ??= close(signal));
+    const value = (signal?: string): Promise<void> => (closed ??= close(signal));
+    Object.defineProperty(app, 'close', { value, configurable: true }); // Nest's proxy ignores an assignment
     const inClosePhase = async ({ cause }: ShutdownContext): Promise<void> => {
       this.#letNestClose();
-      await app.close(cause);
+      await app.close(cause.startsWith('SIG') ? cause : undefined); // what Nest gives its hooks is a signal's name
     };
     this.#service.onShutdown('nestjs', inClosePhase, { phase: 'close', timeoutMs: NEST_HOOKS_MS });
   }

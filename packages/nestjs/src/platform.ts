@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Service } from '@holdfast/core';
-import { answerHealth, openRequestScope } from '@holdfast/node/internal';
+import { drainServer, type AnyServer } from '@holdfast/node';
+import { answerHealth, isDrained, openRequestScope } from '@holdfast/node/internal';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { HoldfastModuleOptions } from './module-options.ts';
 
@@ -19,6 +20,12 @@ export function rawResponse(response: PlatformResponse): ServerResponse {
 type Next = (error?: unknown) => void;
 
 const HEALTH_PATH = /^\/(?:livez|readyz|metrics)(?:\?|$)/;
+
+/** Gives the application's server to the service, however the application listens. */
+export function drain(adapter: AbstractHttpAdapter, service: Service): void {
+  const server: AnyServer = adapter.getHttpServer();
+  if (!isDrained(service, server)) drainServer(service, server);
+}
 
 /** Mounts the health routes, where asked for, and the request scope. */
 export function mount(adapter: AbstractHttpAdapter, service: Service, options: HoldfastModuleOptions): void {

@@ -3,9 +3,11 @@ import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
   BoundedQueue,
+  CircuitBreaker,
   Consume,
   HoldfastModule,
   JobQueue,
+  Policy,
   Service,
   isHoldfastError,
   type ItemContext,
@@ -217,7 +219,26 @@ describe('components among the providers', () => {
     expect(drain).not.toHaveBeenCalled();
   });
 
-  it('must have different names', async () => {
+  it('may be policies and breakers that nobody named, as in tests', async () => {
+    const warnings: unknown[] = [];
+    const moduleRef = await Test.createTestingModule({
+      imports: [HoldfastModule.forRoot({ name: 'app' })],
+      providers: [
+        { provide: 'PAYMENTS', useValue: new Policy({}) },
+        { provide: 'SHIPPING', useValue: new Policy({}) },
+        { provide: 'BREAKER', useValue: new CircuitBreaker({ name: 'breaker' }) },
+      ],
+    })
+      .setLogger({ log: () => {}, error: () => {}, warn: (message: unknown) => warnings.push(message) })
+      .compile();
+    await moduleRef.init();
+    expect(moduleRef.get(Service).get('policy')).toBe(moduleRef.get('PAYMENTS'));
+    expect(moduleRef.get(Service).get('breaker')).toBe(moduleRef.get('BREAKER'));
+    expect(warnings).toEqual([expect.stringContaining('"policy"')]);
+    await moduleRef.close();
+  });
+
+  it('must have different names where they hold work', async () => {
     class Second extends BoundedQueue<Order> {
       constructor() {
         super({ name: 'orders', capacity: 1 });

@@ -1,5 +1,8 @@
 import 'reflect-metadata';
-import { Inject, Module, type INestApplication, type Type } from '@nestjs/common';
+import { EventEmitter, once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Controller, Get, Inject, Module, type INestApplication, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -51,6 +54,33 @@ describe.each(platforms)('app.close() on %s', (_platform, create) => {
     ]);
     expect(app.get(Service).state).toBe('stopped');
     expect(await app.get(Service).shutdown()).toMatchObject({ cause: 'app.close()', outcome: 'clean' });
+  });
+
+  it('finishes requests and tells clients to leave, also where the application listens by itself', async () => {
+    const steps = new EventEmitter();
+    const asked = once(steps, 'asked');
+    const released = once(steps, 'released');
+    @Controller()
+    class Slow {
+      @Get()
+      async get(): Promise<string> {
+        steps.emit('asked');
+        await released;
+        return 'slow';
+      }
+    }
+    @Module({ imports: [HoldfastModule.forRoot({ name: 'app' })], controllers: [Slow] })
+    class App {}
+    const app = await create(App);
+    const server: Server = await app.listen(0, '127.0.0.1');
+    const answer = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    await asked;
+    const closed = app.close();
+    steps.emit('released');
+    expect([(await answer).status, (await answer).headers.get('connection')]).toEqual([200, 'close']);
+    await closed;
+    const report = await app.get(Service).shutdown();
+    expect(report).toMatchObject({ outcome: 'clean', requests: { drained: 1, cancelled: 0 } });
   });
 
   it('may be called twice, at once and afterwards', async () => {
