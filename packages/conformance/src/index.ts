@@ -1,4 +1,15 @@
 /**
  * The suites that every adapter, queue engine and runtime must pass.
  */
-export {};
+export { conformance, httpCases } from './http/conformance.ts';
+export type { Case } from './http/case.ts';
+export {
+  parseRoute,
+  type Call,
+  type Framework,
+  type Handler,
+  type Reply,
+  type Routes,
+  type RunningServer,
+  type ServerOptions,
+} from './http/framework.ts';
