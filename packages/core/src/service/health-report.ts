@@ -1,8 +1,7 @@
 /** Asks all components how they are, at the same time and not for long: one that hangs or throws is down, and says why. */
 import type { Component, ComponentHealth, Stats } from '../component.ts';
 import { call } from '../signal/call.ts';
-import type { WorkContext } from '../signal/work-context.ts';
-import type { Awaitable } from '../signal/work-context.ts';
+import type { Awaitable, WorkContext } from '../signal/work-context.ts';
 import type { Owned } from './owned.ts';
 
 /** Where a service is in its life. */

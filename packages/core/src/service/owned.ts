@@ -152,7 +152,7 @@ export class Owned implements Dependent {
   /** Cancels; what has stopped by then is idle, also where nobody is left to wait for it. */
   async #stop(reason: unknown, complain: Complain): Promise<void> {
     try {
-      await this.component.cancel?.(reason);
+      await attempt(() => this.component.cancel?.(reason));
       const report = await this.component.drain?.({ timeoutMs: 0 });
       if (report?.drained === true) this.#idle = true;
     } catch (error) {

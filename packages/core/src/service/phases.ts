@@ -105,3 +105,39 @@ export function planPhases({ preset = 'k8s', budgetMs, phases = {} }: ShutdownTi
       phases['lame-duck'] === undefined ? budget * place.shares['lame-duck'] : caps['lame-duck'],
   };
 }
+
+/** How long one phase may take. */
+export interface PhaseTime {
+  /** Its cap and what earlier phases left: what it does not use goes to later ones. */
+  readonly allowedMs: number;
+  /** When it ends. */
+  readonly limitMs: number;
+  /** Whether it ends then because the budget does. */
+  readonly isCut: boolean;
+}
+
+/**
+ * Decides the time of a phase that begins after `elapsedMs`, when earlier ones have left `carryMs`. Lame duck and intake last as
+ * long as their hooks do, each of which has a time-out. A flush gets the reserve whatever is left, and a forced one no more.
+ */
+export function phaseTime(
+  { budgetMs, caps, cutMs, reserveMs }: PhasePlan,
+  phase: ShutdownPhase,
+  elapsedMs: number,
+  carryMs: number,
+  forced: boolean,
+): PhaseTime {
+  const allowedMs = caps[phase] + carryMs;
+  if (phase === 'flush') {
+    const wantedMs = forced ? reserveMs : Math.max(reserveMs, allowedMs);
+    const leftMs = budgetMs - elapsedMs;
+    return {
+      allowedMs,
+      limitMs: leftMs > 0 ? Math.min(wantedMs, leftMs) : reserveMs,
+      isCut: leftMs < wantedMs,
+    };
+  }
+  const wantedMs = phase === 'lame-duck' || phase === 'intake' ? Infinity : allowedMs;
+  const leftMs = Math.max(0, cutMs - elapsedMs);
+  return { allowedMs, limitMs: Math.min(wantedMs, leftMs), isCut: leftMs < wantedMs };
+}

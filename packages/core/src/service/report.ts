@@ -1,10 +1,13 @@
 /** What a shutdown came to. The report is the proof: a hang, a failure or a loss is in it by name, and never looks like success. */
 import type { DrainReport, RequestCounts, ShutdownPhase } from '../component.ts';
 import { emit, observed } from '../events/bus.ts';
-import { now } from '../runtime.ts';
+import { now, reportError } from '../runtime.ts';
+import type { Awaitable } from '../signal/work-context.ts';
 import type { TasksReport } from '../tasks/task-manager.ts';
 import type { FinalCounts } from './final-counts.ts';
 import type { HookReport } from './hooks.ts';
+import { attempt } from './owned.ts';
+import { PhaseRun } from './phase-run.ts';
 
 /**
  * How it went. `clean`: everything was finished, or stopped when asked. `failed`: a hook or an error, or accepted items were
@@ -88,4 +91,17 @@ export class Findings {
     if (this.#failed || lost) return 'failed';
     return leaked ? 'leaked' : 'clean';
   }
+}
+
+/** Hands a report over; what the receiver throws changes nothing any more, and it is waited for no longer than `timeoutMs`. */
+export async function publish(
+  report: ShutdownReport,
+  receiver: ((report: ShutdownReport) => Awaitable<void>) | undefined,
+  timeoutMs: number,
+): Promise<void> {
+  if (receiver === undefined) return;
+  const run = new PhaseRun('flush', Math.max(timeoutMs, 1), () => {});
+  run.add(attempt(() => receiver(report)).catch(reportError));
+  await run.done();
+  run.end(undefined);
 }

@@ -6,7 +6,6 @@
 import type { ShutdownPhase, Stats } from '../component.ts';
 import { ShuttingDownError } from '../errors/lifecycle-errors.ts';
 import { emit, observed } from '../events/bus.ts';
-import { reportError } from '../runtime.ts';
 import { sleep } from '../signal/sleep.ts';
 import type { Awaitable } from '../signal/work-context.ts';
 import type { TaskManager } from '../tasks/task-manager.ts';
@@ -15,11 +14,11 @@ import type { ServiceDoor } from './door.ts';
 import { drainAll } from './drain.ts';
 import { finalCounts } from './final-counts.ts';
 import { Hook, runHook } from './hooks.ts';
-import { attempt, type Complain, type Owned } from './owned.ts';
+import type { Complain, Owned } from './owned.ts';
 import { PhaseRun } from './phase-run.ts';
-import { PHASES, type PhasePlan } from './phases.ts';
+import { PHASES, phaseTime, type PhasePlan } from './phases.ts';
 import type { Registry } from './registry.ts';
-import { Findings, type ShutdownReport } from './report.ts';
+import { Findings, publish, type ShutdownReport } from './report.ts';
 import type { Scopes } from './scopes.ts';
 import type { StartRun } from './start-run.ts';
 
@@ -86,7 +85,7 @@ export class Shutdown {
 
   /** Goes through all phases. */
   async run(): Promise<void> {
-    const { name, door, plan, registry, scopes, starting, tasks } = this.#parts;
+    const { name, door, onReport, plan, registry, scopes, starting, tasks } = this.#parts;
     if (observed()) emit('service.shutdown', name, { cause: this.#trigger.cause });
     if (starting === undefined) registry.abandonUnopened();
     else starting.abort(door.reason);
@@ -111,7 +110,7 @@ export class Shutdown {
     this.#current += 1;
     this.#parts.entered('stopped');
     if (observed()) emit('service.report', name, { ...report });
-    await this.#publish(report);
+    await publish(report, onReport, plan.budgetMs - report.durationMs);
     this.#settle?.(report);
   }
 
@@ -180,7 +179,14 @@ export class Shutdown {
   }
 
   async #wait(phase: ShutdownPhase): Promise<void> {
-    const { limitMs, isCut } = this.#limit(phase);
+    const { elapsedMs, forced } = this.#findings;
+    const { allowedMs, limitMs, isCut } = phaseTime(
+      this.#parts.plan,
+      phase,
+      elapsedMs,
+      this.#carryMs,
+      forced,
+    );
     const run = new PhaseRun(phase, limitMs, () => {
       if (isCut) this.#cut();
     });
@@ -196,7 +202,7 @@ export class Shutdown {
       for (const owned of this.#parts.registry.owned) owned.countLeaked();
     const spentMs = run.elapsedMs;
     this.#findings.phase(phase, spentMs);
-    this.#carryMs = this.#target > this.#current ? 0 : Math.max(0, this.#allowance(phase) - spentMs);
+    this.#carryMs = this.#target > this.#current ? 0 : Math.max(0, allowedMs - spentMs);
   }
 
   /**
@@ -240,25 +246,6 @@ export class Shutdown {
 
   #lastFirst(): readonly Owned[] {
     return this.#parts.registry.owned.toReversed();
-  }
-
-  #allowance(phase: ShutdownPhase): number {
-    return this.#parts.plan.caps[phase] + this.#carryMs;
-  }
-
-  /** How long the phase may take, and whether it is the cut that says so. */
-  #limit(phase: ShutdownPhase): { readonly limitMs: number; readonly isCut: boolean } {
-    const { budgetMs, cutMs, reserveMs } = this.#parts.plan;
-    const { elapsedMs, forced } = this.#findings;
-    if (phase === 'flush') {
-      const allowedMs = forced ? reserveMs : Math.max(reserveMs, this.#allowance(phase));
-      const leftMs = budgetMs - elapsedMs;
-      return { limitMs: leftMs > 0 ? Math.min(allowedMs, leftMs) : reserveMs, isCut: leftMs < allowedMs };
-    }
-    const leftMs = Math.max(0, cutMs - elapsedMs);
-    const bounded = phase !== 'lame-duck' && phase !== 'intake'; // their hooks have their own time-outs
-    const allowedMs = bounded ? this.#allowance(phase) : Infinity;
-    return { limitMs: Math.min(allowedMs, leftMs), isCut: leftMs < allowedMs };
   }
 
   /** Serves on for a while, so that nobody sends work to a closed door. A start that was interrupted gets its grace instead. */
@@ -307,16 +294,5 @@ export class Shutdown {
     for (const entry of this.#parts.registry.entries)
       if (entry instanceof Hook && entry.settings.phase === phase)
         this.#findings.hook({ name: entry.name, outcome: 'timed-out', error }, entry.settings.critical);
-  }
-
-  /** Hands the report over; what that throws changes nothing any more, and a hang does not outlast the budget. */
-  async #publish(report: ShutdownReport): Promise<void> {
-    const { onReport, plan } = this.#parts;
-    if (onReport === undefined) return;
-    const published = attempt(() => onReport(report)).catch(reportError);
-    const run = new PhaseRun('flush', Math.max(plan.budgetMs - report.durationMs, 1), () => {});
-    run.add(published);
-    await run.done();
-    run.end(undefined);
   }
 }
