@@ -50,6 +50,7 @@ export class ThreadPool implements ThreadHost, CallHost {
   #sweep: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #ended: (() => void)[] | undefined;
+  #ending: Promise<void> | undefined;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
@@ -89,17 +90,11 @@ export class ThreadPool implements ThreadHost, CallHost {
     this.#drains.settle();
   }
 
-  /** Accepts no more, waits for what was accepted, and ends the threads. Nothing is left afterwards. */
-  async end(): Promise<void> {
-    this.close();
-    await this.#drains.drain();
-    clearTimeout(this.#sweep);
-    this.#idle = [];
-    await new Promise<void>((resolve) => {
-      (this.#ended ??= []).push(resolve);
-      for (const thread of this.#threads.values()) thread.end();
-      this.#settleEnd();
-    });
+  /** Accepts no more, waits for what was accepted, and ends the threads, once. Nothing is left afterwards. */
+  end(): Promise<void> {
+    // a second call that told the threads again would cut their modules' clean-up short
+    this.#ending ??= this.#end();
+    return this.#ending;
   }
 
   stats(): Stats {
@@ -320,6 +315,18 @@ export class ThreadPool implements ThreadHost, CallHost {
     for (const thread of done) thread.end();
     const [oldest] = this.#idle;
     if (oldest !== undefined) this.#scheduleSweep(Math.max(1, idleMs - oldest.idleMs));
+  }
+
+  async #end(): Promise<void> {
+    this.close();
+    await this.#drains.drain();
+    clearTimeout(this.#sweep);
+    this.#idle = [];
+    await new Promise<void>((resolve) => {
+      (this.#ended ??= []).push(resolve);
+      for (const thread of this.#threads.values()) thread.end();
+      this.#settleEnd();
+    });
   }
 
   #settleEnd(): void {

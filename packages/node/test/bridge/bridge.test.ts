@@ -485,6 +485,14 @@ describe('the four verbs', () => {
     expect(await drained).toEqual({ drained: true, left: 0, leaked: [] });
   });
 
+  it('disposing again waits for the clean-up that runs, and does not cut it short', async () => {
+    const cleaned = flag();
+    const pool = repository({ maxThreads: 1, setupData: { cleaned, cleanMs: 50 } });
+    await pool.call.add(1, 2);
+    await Promise.all([pool[Symbol.asyncDispose](), pool[Symbol.asyncDispose]()]);
+    expect(Atomics.load(cleaned, 0)).toBe(1);
+  });
+
   it('dispose waits for what was accepted, cleans up in each thread, and refuses what comes later', async () => {
     const cleaned = flag();
     const pool = repository({ maxThreads: 2, setupData: { cleaned } });
