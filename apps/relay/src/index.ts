@@ -1,4 +1,10 @@
 /**
- * The sample service, a webhook relay: its domain, written once, without a framework.
+ * The sample service, a webhook relay: its domain, written once, without a framework. A wiring makes a relay, mounts its routes,
+ * and runs.
  */
-export {};
+export { problem, type Answer } from './answer.ts';
+export { type RelayConfig } from './environment.ts';
+export { createRelay, serviceOptions, type Relay } from './relay.ts';
+export { requestOf, type RelayRequest } from './requests.ts';
+export { type Route } from './routes.ts';
+export { runRelay } from './run.ts';

@@ -1,0 +1,82 @@
+/**
+ * The relay, wired up to where a framework begins: one service that owns the store, the queue, the policies and the pools, opens
+ * them together, delivers what earlier runs left, and serves a table of routes.
+ */
+import { Service, type ServiceOptions, type ShutdownReport } from '@holdfast/core';
+import { bridge } from '@holdfast/node';
+import { AuditTrail } from './audit-trail.ts';
+import { Deliveries } from './deliveries.ts';
+import type * as DigestSync from './digest.sync.ts';
+import type { RelayConfig } from './environment.ts';
+import { Handlers } from './handlers.ts';
+import { Intake } from './intake.ts';
+import { Outcomes } from './outcomes.ts';
+import type { RequestError } from './request-error.ts';
+import type { RelayRequest } from './requests.ts';
+import { Resources } from './resources.ts';
+import { notServed, routesOf, type Route } from './routes.ts';
+import { Store } from './store.ts';
+
+/** What a wiring mounts. */
+export interface Relay {
+  readonly service: Service;
+  readonly config: RelayConfig;
+  readonly routes: readonly Route[];
+  /** What the routes do, for a wiring that names them. */
+  readonly handlers: Handlers;
+  /** The error that answers a request which no route serves. */
+  readonly notServed: (request: RelayRequest) => RequestError;
+}
+
+/** How the relay's service is to be made, for whoever makes it. */
+export function serviceOptions(config: RelayConfig): ServiceOptions {
+  return {
+    name: 'relay',
+    tasks: { maxTasks: 10_000 },
+    shutdown: {
+      budgetMs: config.shutdownBudgetMs,
+      phases: { 'lame-duck': config.lameDuckMs },
+      onReport: (report) => console.log(`shutdown report ${reportLine(report)}`),
+    },
+  };
+}
+
+/** Puts the relay together. Nothing is opened before `service` starts. */
+export function createRelay(
+  config: RelayConfig,
+  service: Service = new Service(serviceOptions(config)),
+): Relay {
+  const store = new Store(config.dataDirectory, config.maxAttempts);
+  const digests = bridge<typeof DigestSync>(new URL('./digest.sync.js', import.meta.url), {
+    name: 'digests',
+    maxThreads: config.digestWorkers,
+    maxQueue: config.digestQueue,
+  });
+  const outcomes = new Outcomes();
+  const deliveries = new Deliveries(store, outcomes, config);
+  const { queue, subscribers } = deliveries;
+  service.own(
+    new Resources([store, digests, queue], () => {
+      deliveries.start();
+      service.tasks.spawn((ctx) => deliveries.recover(ctx), {
+        name: 'recovery',
+        atShutdown: 'cancel',
+        signal: service.signalAt('lame-duck'),
+      });
+    }),
+  );
+  service.own(store);
+  service.own(digests);
+  service.own(subscribers);
+  service.own(queue, { dependsOn: ['store', 'subscribers'] });
+
+  const intake = new Intake(store, deliveries, new AuditTrail(store, service.tasks));
+  const handlers = new Handlers({ config, store, deliveries, intake, outcomes, digests });
+  const routes = routesOf(handlers);
+  return { service, config, routes, handlers, notServed: (request) => notServed(routes, request) };
+}
+
+/** The report in one line of JSON; errors by their message. */
+function reportLine(report: ShutdownReport): string {
+  return JSON.stringify(report, (_, value: unknown) => (value instanceof Error ? value.message : value));
+}

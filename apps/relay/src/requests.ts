@@ -1,0 +1,47 @@
+/** A request as all of the relay sees it. What frameworks do each in their own way (decoding, query strings) is done here, once. */
+import type { IncomingMessage } from 'node:http';
+import type { BodySource } from './body.ts';
+import { RequestError } from './request-error.ts';
+
+/** One request. */
+export interface RelayRequest extends BodySource {
+  readonly method: string;
+  /** Path and query as they stood on the request line. */
+  readonly target: string;
+}
+
+/** The request that arrived at Node's server, under whatever framework. */
+export function requestOf(incoming: IncomingMessage): RelayRequest {
+  const { method = '', url = '/', headers } = incoming;
+  return {
+    method,
+    target: url,
+    header: (name) => headers[name]?.toString(),
+    // an iteration that is left early must leave the connection alone: the refusal still has to be written
+    get body(): AsyncIterable<Uint8Array> {
+      return incoming.iterator({ destroyOnReturn: false });
+    },
+  };
+}
+
+/** The path as it was sent, without the query. */
+export function pathOf({ target }: RelayRequest): string {
+  const end = target.indexOf('?');
+  return end < 0 ? target : target.slice(0, end);
+}
+
+/** A member of the query; the first of several. */
+export function queryOf({ target }: RelayRequest, name: string): string | undefined {
+  const start = target.indexOf('?');
+  return start < 0 ? undefined : (new URLSearchParams(target.slice(start + 1)).get(name) ?? undefined);
+}
+
+/** The last segment of the path, decoded. @throws RequestError BAD_REQUEST where it cannot be. */
+export function lastSegmentOf(request: RelayRequest): string {
+  const path = pathOf(request);
+  try {
+    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
+  } catch {
+    throw new RequestError('BAD_REQUEST', 'the path is not well-formed');
+  }
+}

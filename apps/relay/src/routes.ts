@@ -1,0 +1,49 @@
+/** The relay's routes as data: a wiring mounts the table, and asks it what to say of whatever the table has not. */
+import type { RequestScope } from '@holdfast/core';
+import type { Answer } from './answer.ts';
+import type { Handlers } from './handlers.ts';
+import { RequestError } from './request-error.ts';
+import { pathOf, type RelayRequest } from './requests.ts';
+
+/** One route. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** With `:id` for a segment that varies. */
+  readonly path: string;
+  readonly handle: (request: RelayRequest, scope: RequestScope) => Promise<Answer>;
+}
+
+/** The table. HEAD is what a framework makes of GET. */
+export function routesOf(handlers: Handlers): readonly Route[] {
+  return [
+    { method: 'POST', path: '/events', handle: (request, scope) => handlers.postEvent(request, scope) },
+    { method: 'POST', path: '/events/batch', handle: (request, scope) => handlers.postBatch(request, scope) },
+    { method: 'GET', path: '/events/:id', handle: (request) => handlers.getEvent(request) },
+    { method: 'GET', path: '/probe', handle: (request, scope) => handlers.getProbe(request, scope) },
+    { method: 'POST', path: '/digests', handle: (request, scope) => handlers.postDigest(request, scope) },
+    { method: 'GET', path: '/stats', handle: () => handlers.getStats() },
+  ];
+}
+
+const HEALTH = ['/livez', '/readyz', '/metrics'].map((path) => ({ method: 'GET', path }));
+
+/** Why no route serves `request`: its path is unknown, or its method is none of those that the path has. */
+export function notServed(routes: readonly Route[], request: RelayRequest): RequestError {
+  const path = pathOf(request);
+  const methods = [...routes, ...HEALTH]
+    .filter((route) => matches(route.path, path))
+    .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  if (methods.length === 0) return new RequestError('NOT_FOUND', 'there is nothing at this path');
+  return new RequestError('METHOD_NOT_ALLOWED', `this path does not have the method ${request.method}`, {
+    Allow: methods.join(', '),
+  });
+}
+
+function matches(template: string, path: string): boolean {
+  const parts = path.split('/');
+  const expected = template.split('/');
+  return (
+    parts.length === expected.length &&
+    expected.every((part, n) => (part.startsWith(':') ? parts[n] !== '' : part === parts[n]))
+  );
+}
