@@ -1,0 +1,35 @@
+/** The HTTP servers that Nest can run the relay on, set up so that both leave paths and bodies to the relay. */
+import { problem, type RelayConfig } from '@holdfast-app/relay';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyReply } from 'fastify';
+
+/** The adapter of `RELAY_PLATFORM`. */
+export function platformAdapter({ platform }: RelayConfig): AbstractHttpAdapter {
+  return platform === 'fastify' ? fastifyAdapter() : expressAdapter();
+}
+
+function expressAdapter(): ExpressAdapter {
+  const adapter = new ExpressAdapter();
+  adapter.getInstance().disable('x-powered-by').enable('case sensitive routing').enable('strict routing');
+  return adapter;
+}
+
+function fastifyAdapter(): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    // an id has up to 128 characters, each of which may come percent-encoded
+    routerOptions: { maxParamLength: 512 },
+    frameworkErrors: refuse,
+  });
+  const fastify = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  return adapter;
+}
+
+/** Answers a path that cannot be decoded, which Fastify refuses before Nest sees it. */
+function refuse(error: unknown, _request: unknown, reply: FastifyReply): void {
+  const { status, headers, body } = problem(error);
+  void reply.status(status).headers(headers).send(body);
+}

@@ -1,0 +1,41 @@
+/** The relay's routes as a controller; what they do is the domain's. */
+import { CurrentScope, type RequestScope } from '@holdfast/nestjs';
+import type { Answer, Relay } from '@holdfast-app/relay';
+import { Controller, Get, Inject, Post } from '@nestjs/common';
+import { CurrentRequest, type RelayRequest } from './current-request.ts';
+import { RELAY } from './relay.token.ts';
+
+@Controller()
+export class RelayController {
+  constructor(@Inject(RELAY) private readonly relay: Relay) {}
+
+  @Post('events')
+  postEvent(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {
+    return this.relay.handlers.postEvent(request, scope);
+  }
+
+  @Post('events/batch')
+  postBatch(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {
+    return this.relay.handlers.postBatch(request, scope);
+  }
+
+  @Get('events/:id')
+  getEvent(@CurrentRequest() request: RelayRequest): Promise<Answer> {
+    return this.relay.handlers.getEvent(request);
+  }
+
+  @Get('probe')
+  getProbe(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {
+    return this.relay.handlers.getProbe(request, scope);
+  }
+
+  @Post('digests')
+  postDigest(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {
+    return this.relay.handlers.postDigest(request, scope);
+  }
+
+  @Get('stats')
+  getStats(): Promise<Answer> {
+    return this.relay.handlers.getStats();
+  }
+}
