@@ -74,7 +74,7 @@ export class Relay implements AsyncDisposable {
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...init.headers },
     });
     const text = await response.text();
-    const json = /json/.test(response.headers.get('content-type') ?? '');
+    const json = text !== '' && /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : {} };
   }
 
