@@ -21,9 +21,9 @@ interface Fixture {
   readonly server: Server;
   readonly port: number;
   readonly paths: string[];
-  client(): Promise<RawClient>;
+  readonly client: () => Promise<RawClient>;
   /** Waits until that many requests have come. */
-  reached(count: number): Promise<void>;
+  readonly reached: (count: number) => Promise<void>;
 }
 
 const fixtures: Fixture[] = [];
@@ -78,7 +78,7 @@ function begins(service: Service, phase: 'lame-duck' | 'intake' | 'drain' | 'can
 /** A route that answers when the test says so. */
 function held(): {
   readonly listener: RequestListener;
-  release(): void;
+  readonly release: () => void;
   readonly responses: ServerResponse[];
 } {
   const responses: ServerResponse[] = [];
@@ -89,6 +89,26 @@ function held(): {
       for (const response of responses.splice(0)) response.end('held');
     },
   };
+}
+
+/** Begins a shutdown while a request is half sent: its end then comes late, on an open connection. */
+async function halfSent(
+  path: string,
+  options: DrainServerOptions = {},
+): Promise<{ caller: RawClient; report: Promise<ShutdownReport>; fixture: Fixture; release: () => void }> {
+  const route = held();
+  const fixture = await serve((request, response) => {
+    if (request.url === '/held') route.listener(request, response);
+    else response.end('served');
+  }, options);
+  const [holder, caller] = [await fixture.client(), await fixture.client()];
+  holder.ask('/held');
+  caller.send(`POST ${path} HTTP/1.1\r\nHost: te`);
+  await fixture.reached(1);
+  await delay(20);
+  const report = fixture.service.shutdown();
+  await begins(fixture.service, 'drain');
+  return { caller, report, fixture, release: route.release };
 }
 
 const clean = { outcome: 'clean', leaked: [], hooks: [] };
@@ -141,7 +161,10 @@ describe('the lame duck', () => {
     const route = held();
     const { service, client, reached } = await serve(
       (request, response) => {
-        if (request.url === '/') return void response.end('ok');
+        if (request.url === '/') {
+          response.end('ok');
+          return;
+        }
         response.write('first ');
         route.listener(request, response);
       },
@@ -311,26 +334,6 @@ describe('the intake', () => {
 });
 
 describe('late requests', () => {
-  /** Begins a shutdown while a request is half sent: its end then comes late, on an open connection. */
-  async function halfSent(
-    path: string,
-    options: DrainServerOptions = {},
-  ): Promise<{ caller: RawClient; report: Promise<ShutdownReport>; fixture: Fixture; release: () => void }> {
-    const route = held();
-    const fixture = await serve((request, response) => {
-      if (request.url === '/held') route.listener(request, response);
-      else response.end('served');
-    }, options);
-    const [holder, caller] = [await fixture.client(), await fixture.client()];
-    holder.ask('/held');
-    caller.send(`POST ${path} HTTP/1.1\r\nHost: te`);
-    await fixture.reached(1);
-    await delay(20);
-    const report = fixture.service.shutdown();
-    await begins(fixture.service, 'drain');
-    return { caller, report, fixture, release: route.release };
-  }
-
   it('get 503 as a problem, with Retry-After, and are asked to leave; the application does not see them', async () => {
     const { caller, report, fixture, release } = await halfSent('/');
     caller.send('st\r\nContent-Length: 4\r\n\r\nbody');
@@ -490,7 +493,7 @@ it('loses no request of clients that keep their connections and send without pau
     { phases: { 'lame-duck': 300 } },
   );
   const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
-  let balancerKnows = false;
+  const balancer = { knows: false };
   const failures: unknown[] = [];
   const ask = (agent: Agent): Promise<void> =>
     new Promise((resolve) => {
@@ -504,14 +507,14 @@ it('loses no request of clients that keep their connections and send without pau
       });
     });
   const clients = agents.map(async (agent) => {
-    while (!balancerKnows) await ask(agent);
+    while (!balancer.knows) await ask(agent);
     agent.destroy();
   });
   while (paths.length < 100) await nextTurn();
 
   const report = service.shutdown();
   await delay(200);
-  balancerKnows = true;
+  balancer.knows = true;
   await Promise.all(clients);
 
   expect(failures).toEqual([]);
