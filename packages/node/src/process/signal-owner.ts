@@ -41,6 +41,8 @@ interface Entry {
   readonly settings: ProcessSettings;
   readonly unlink: () => void;
   begun: boolean;
+  /** Calls off what ends the process where the shutdown is late. */
+  inTime: (() => void) | undefined;
   report: ShutdownReport | undefined;
 }
 
@@ -51,9 +53,10 @@ class SignalOwner implements SignalOwnership {
   readonly #lastAt: Map<string, number> = new Map<string, number>();
   #presses = 0;
   #signal: string | undefined;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  /** When the last budget ends, on the monotonic clock. */
   #endsAt = 0;
-  #watchdog: Watchdog | undefined;
+  /** What the application has said of its own exit code. */
+  #exitCode: HostProcess['exitCode'];
 
   constructor(host: HostProcess) {
     this.#host = host;
@@ -67,6 +70,7 @@ class SignalOwner implements SignalOwnership {
       settings,
       unlink: () => unlinkAbort(begins, listener),
       begun: false,
+      inTime: undefined,
       report: undefined,
     };
     this.#entries.add(entry);
@@ -78,6 +82,7 @@ class SignalOwner implements SignalOwnership {
 
   #remove(entry: Entry): void {
     entry.unlink();
+    entry.inTime?.();
     if (!this.#entries.delete(entry)) return;
     if (this.#entries.size === 0) this.#uninstall();
     else this.#finishIfOver();
@@ -105,8 +110,6 @@ class SignalOwner implements SignalOwnership {
   #uninstall(): void {
     for (const [event, handler] of this.#handlers) this.#host.off(event, handler);
     this.#handlers.clear();
-    clearTimeout(this.#deadline);
-    this.#watchdog?.disarm();
     Reflect.deleteProperty(this.#host, OWNER);
   }
 
@@ -115,7 +118,8 @@ class SignalOwner implements SignalOwnership {
     const isDuplicate = at - (this.#lastAt.get(signal) ?? -Infinity) < DUPLICATE_MS;
     if (isDuplicate) return;
     this.#lastAt.set(signal, at);
-    if (this.#trigger(signal) || signal !== 'SIGINT') return;
+    const isFirst = this.#trigger(signal, ({ settings }) => settings.signals.some((one) => one === signal));
+    if (isFirst || signal !== 'SIGINT') return;
     this.#presses += 1;
     this.#signal = signal;
     for (const { control } of this.#entries) {
@@ -124,9 +128,9 @@ class SignalOwner implements SignalOwnership {
     }
   }
 
-  /** Starts every shutdown that has not begun; false where all have. */
-  #trigger(cause: string): boolean {
-    const waiting = [...this.#entries].filter(({ begun }) => !begun);
+  /** Starts the shutdowns that have not begun; false where all have. */
+  #trigger(cause: string, concerns: (entry: Entry) => boolean = () => true): boolean {
+    const waiting = [...this.#entries].filter((entry) => !entry.begun && concerns(entry));
     if (waiting.length > 0) this.#signal ??= cause;
     // a balancer of Kubernetes learns of the end of a pod after the pod does
     const lameDuck =
@@ -145,36 +149,41 @@ class SignalOwner implements SignalOwnership {
 
   #begin(entry: Entry): void {
     entry.begun = true;
+    const { budgetMs } = entry.control;
     const { exit, watchdog } = entry.settings;
-    const limitMs = entry.control.budgetMs + OVERTIME_MS;
+    this.#endsAt = Math.max(this.#endsAt, now() + budgetMs);
     if (exit !== 'none') {
+      if (this.#host.exitCode !== TIMED_OUT) this.#exitCode = this.#host.exitCode;
       this.#host.exitCode = TIMED_OUT;
-      this.#extend(limitMs);
+      const deadline = setTimeout(() => this.#exit(TIMED_OUT), budgetMs + OVERTIME_MS);
+      const dog = watchdog ? new Watchdog(budgetMs + OVERTIME_MS) : undefined;
+      entry.inTime = () => {
+        clearTimeout(deadline);
+        dog?.callOff();
+      };
     }
-    if (watchdog) (this.#watchdog ??= new Watchdog()).arm(limitMs);
     void this.#awaitReport(entry);
   }
 
   async #awaitReport(entry: Entry): Promise<void> {
     entry.report = await entry.control.shutdown({ cause: 'shutdown' });
+    entry.inTime?.();
+    const others = [...this.#entries].some(({ begun, report }) => begun && report === undefined);
+    if (entry.settings.exit !== 'none' && !others) {
+      if (this.#host.exitCode !== TIMED_OUT) this.#exitCode = this.#host.exitCode;
+      this.#host.exitCode = this.#exitCode;
+    }
     this.#finishIfOver();
-  }
-
-  /** Ends the process after `limitMs`, whatever happens; where more than one shutdown runs, the later end counts. */
-  #extend(limitMs: number): void {
-    const endsAt = now() + limitMs;
-    if (endsAt <= this.#endsAt) return;
-    this.#endsAt = endsAt;
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#exit(TIMED_OUT), limitMs);
   }
 
   #finishIfOver(): void {
     const entries = [...this.#entries];
     if (entries.some(({ report }) => report === undefined)) return;
-    this.#watchdog?.disarm();
     const signal = this.#signal ?? '';
-    const code = Math.max(...entries.map(({ report }) => exitCode(report?.outcome ?? 'failed', signal)));
+    const code = Math.max(
+      typeof this.#exitCode === 'number' ? this.#exitCode : 0,
+      ...entries.map(({ report }) => exitCode(report?.outcome ?? 'failed', signal)),
+    );
     const modes = entries.map(({ settings }) => settings.exit);
     const reraises = modes.includes('reraise') || signal === 'SIGUSR2';
     if (modes.every((mode) => mode === 'none')) {

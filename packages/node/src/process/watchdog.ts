@@ -11,19 +11,17 @@ const ENTRY = new URL(
   import.meta.url,
 );
 
-/** Kills the process where nobody calls it off. */
+/** Kills the process after a while, unless it is called off. */
 export class Watchdog {
-  /** Set once there is no danger any more. */
   readonly #calledOff: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4));
 
-  /** Kills after `limitMs`. Armed again, the first to run out kills. */
-  arm(limitMs: number): void {
+  constructor(limitMs: number) {
     const data: WatchdogData = { calledOff: this.#calledOff, limitMs };
     new Worker(ENTRY, { name: 'holdfast-watchdog', workerData: data }).unref();
   }
 
-  /** Calls it off. */
-  disarm(): void {
+  /** There is no danger any more. */
+  callOff(): void {
     Atomics.store(this.#calledOff, 0, 1);
     Atomics.notify(this.#calledOff, 0);
   }
