@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { ShutdownReport } from '@holdfast/core';
 
 /** How a process ended. */
 export interface Ending {
@@ -48,4 +49,11 @@ export class Child {
     this.#lines.push(line);
     for (const { text, resolve } of this.#waiting) if (line.includes(text)) resolve(line);
   }
+}
+
+/** The report that a fixture printed. */
+export function reportOf({ lines, errors }: Ending): ShutdownReport {
+  const line = lines.find((line) => line.startsWith('report '));
+  if (line === undefined) throw new Error(`no report:\n${lines.join('\n')}\n${errors}`);
+  return JSON.parse(line.slice('report '.length));
 }

@@ -112,6 +112,8 @@ async function halfSent(
 }
 
 const clean = { outcome: 'clean', leaked: [], hooks: [] };
+/** Nothing had to be waited out or cut. */
+const drained = { ...clean, components: { http: { drained: true, left: 0, leaked: [] } } };
 
 describe('the lame duck', () => {
   it('serves on, and asks every client to leave with the answer', async () => {
@@ -236,9 +238,7 @@ describe('the intake', () => {
     await begins(service, 'drain');
     route.release();
 
-    const { durationMs, ...rest } = await report;
-    expect(rest).toMatchObject({ ...clean, requests: { drained: 1 } });
-    expect(durationMs).toBeLessThan(1_000);
+    expect(await report).toMatchObject({ ...drained, requests: { drained: 1 } });
     await caller.closed;
     expect(caller.received).toContain('held');
     expect(caller.error).toBeUndefined();
@@ -316,8 +316,7 @@ describe('the intake', () => {
 
     const report = await service.shutdown();
 
-    expect(report).toMatchObject({ ...clean, requests: { drained: 0, cancelled: 0 } });
-    expect(report.durationMs).toBeLessThan(1_000);
+    expect(report).toMatchObject({ ...drained, requests: { drained: 0, cancelled: 0 } });
   });
 
   it('never lets a server listen that was late', async () => {
@@ -394,9 +393,7 @@ describe('late requests', () => {
     const { caller, report, release } = await halfSent('/');
     release();
 
-    const { durationMs, outcome } = await report;
-    expect(outcome).toBe('clean');
-    expect(durationMs).toBeLessThan(1_000);
+    expect(await report).toMatchObject(drained);
     await caller.closed;
     expect(caller.received).toBe('');
   });
