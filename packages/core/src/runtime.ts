@@ -88,3 +88,14 @@ export function notify<A extends readonly unknown[]>(observer: (...args: A) => u
     reportError(error);
   }
 }
+
+const shapes: object[] = [];
+
+/**
+ * Keeps one object of a class alive. V8 forgets the shape of a class when a major collection finds no object of it, and with the
+ * shape all code that was optimised for it; a limiter between two bursts of calls then starts ten times slower than it stopped.
+ * So a class whose objects come and go with calls keeps one.
+ */
+export function keepShape(object: object): void {
+  shapes.push(object);
+}

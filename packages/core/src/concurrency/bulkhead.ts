@@ -5,6 +5,7 @@
 import { BulkheadFullError } from '../errors/limit-errors.ts';
 import { emit, observed } from '../events/bus.ts';
 import { checkBoolean, checkDelayMs, checkInteger, checkOptions } from '../options/checks.ts';
+import { keepShape } from '../runtime.ts';
 import { Semaphore, type SemaphoreOptions } from './semaphore.ts';
 
 /** How a bulkhead is made. */
@@ -65,3 +66,5 @@ export class Bulkhead extends Semaphore {
     return new BulkheadFullError(this.name, limit, queued);
   }
 }
+
+keepShape(new Bulkhead({ maxConcurrent: 1 }));

@@ -14,6 +14,7 @@ import {
 } from '../component.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkFunction, checkInteger, checkName, checkOptions } from '../options/checks.ts';
+import { keepShape } from '../runtime.ts';
 import { Execution, executionOf } from '../signal/execution.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { WaitLine, checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
@@ -292,3 +293,6 @@ export function giveBack(permit: Disposable, execution: Execution, outcome: Slot
   if (permit instanceof Permit) permit.leave(execution, outcome);
   else permit[Symbol.dispose]();
 }
+
+keepShape(new Semaphore({ maxConcurrent: 1 }));
+keepShape(new Permit({ free: () => {}, outlive: () => {} }, undefined));

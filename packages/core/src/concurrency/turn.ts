@@ -1,5 +1,5 @@
 /** Those who want a slot of a semaphore: callers who wait for a permit, and calls that wait to be run. */
-import { snapshotContext, type ContextSnapshot } from '../runtime.ts';
+import { keepShape, snapshotContext, type ContextSnapshot } from '../runtime.ts';
 import { call } from '../signal/call.ts';
 import type { Execution } from '../signal/execution.ts';
 import { Waiter } from '../signal/wait-line.ts';
@@ -72,3 +72,10 @@ function start<T>({ fn, options }: CallTurn<T>, execution: Execution): Promise<T
   const { signal, deadline } = options;
   return call(fn, { signal, deadline, execution });
 }
+
+function nothing(): void {}
+
+const kept = new CallTurn(nothing, {}, () => new Error(), nothing, nothing);
+kept.keepContext();
+keepShape(kept);
+keepShape(new PermitTurn(() => new Error(), nothing, nothing));

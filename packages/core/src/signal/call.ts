@@ -5,6 +5,7 @@
  */
 import { TimeoutError, type TimeoutKind } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
+import { keepShape } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from './abort-links.ts';
 import { Deadline, earliest } from './deadline.ts';
 import { executionOf, type Execution } from './execution.ts';
@@ -138,3 +139,13 @@ class Call<T> implements AbortListener {
     if (this.#limits.signal !== undefined) unlinkAbort(this.#limits.signal, this);
   }
 }
+
+keepShape(
+  new Call(
+    {},
+    Infinity,
+    undefined,
+    () => {},
+    () => {},
+  ),
+);

@@ -1,6 +1,6 @@
 /** A moment after which an answer is of no use. It is relative and monotonic, so clocks that differ or step do not matter. */
 import { checkDelayMs } from '../options/checks.ts';
-import { now } from '../runtime.ts';
+import { keepShape, now } from '../runtime.ts';
 
 /** A moment on the monotonic clock; the time-out that counts is the smaller of a call's own and what remains here. */
 export class Deadline {
@@ -52,3 +52,5 @@ export function bindDeadline(signal: AbortSignal, deadline: Deadline): void {
 export function deadlineOf(signal: AbortSignal): Deadline | undefined {
   return deadlines.get(signal);
 }
+
+keepShape(Deadline.after(Infinity));

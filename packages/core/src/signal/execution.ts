@@ -3,6 +3,7 @@
  * A limit holds its slot until the result and all abandoned work have settled, which is what makes the limit true.
  * It travels on the context under an own, enumerable symbol, so that it survives `{ ...ctx }`.
  */
+import { keepShape } from '../runtime.ts';
 
 /** Key of the record on a context. */
 export const EXECUTION: unique symbol = Symbol('holdfast.execution');
@@ -63,3 +64,5 @@ export class Execution {
 export function executionOf(options: object | undefined): Execution | undefined {
   return options === undefined ? undefined : Reflect.get(options, EXECUTION);
 }
+
+keepShape(new Execution(undefined));

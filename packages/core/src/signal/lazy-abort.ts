@@ -1,4 +1,5 @@
 /** An abort that makes its AbortController only when somebody reads the signal; read late, the signal is born aborted. */
+import { keepShape } from '../runtime.ts';
 import type { SignalSource } from './work-context.ts';
 
 /** A controller that costs nothing until its signal is read. */
@@ -39,3 +40,5 @@ export class LazyAbort implements SignalSource {
     this.#controller?.abort(reason);
   }
 }
+
+keepShape(new LazyAbort());

@@ -3,6 +3,7 @@
  * spread (`{ ...ctx, maxWaitMs: 250 }`), so `signal` on it is an own, enumerable getter that makes its controller when first read.
  */
 import { checkOptions, invalidType } from '../options/checks.ts';
+import { keepShape } from '../runtime.ts';
 import { bindDeadline, type Deadline } from './deadline.ts';
 import { EXECUTION, type Execution } from './execution.ts';
 
@@ -90,6 +91,8 @@ export function createContext(
 ): WorkContext {
   return new LazyContext(source, deadline, execution);
 }
+
+keepShape(createContext(undefined, undefined, undefined));
 
 /** A context of a signal that is there already. */
 export function passContext(

@@ -7,6 +7,7 @@ import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { SiblingFailedError, TaskGroupClosedError } from '../errors/lifecycle-errors.ts';
 import { TimeoutError, type TimeoutKind } from '../errors/timeout-error.ts';
 import { checkFunction, checkInteger, checkName, checkOptions, checkTimeoutMs } from '../options/checks.ts';
+import { keepShape } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { call } from '../signal/call.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
@@ -299,3 +300,5 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     if (interruption !== undefined) throw interruption.error;
   }
 }
+
+keepShape(new TaskGroup());

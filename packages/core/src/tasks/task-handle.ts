@@ -6,10 +6,10 @@
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
 import { checkFunction, checkName, checkTimeoutMs } from '../options/checks.ts';
-import { now } from '../runtime.ts';
+import { keepShape, now } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
-import type { Execution } from '../signal/execution.ts';
+import { Execution } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { checkCallOptions, createContext, type CallOptions, type Work } from '../signal/work-context.ts';
 import type { SpawnStack } from './spawn-stack.ts';
@@ -250,3 +250,6 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
     return new TimeoutError(`Task "${this.name}"`, kind, timeoutMs);
   }
 }
+
+const nobody: TaskHost = { name: '', settled: () => {}, released: () => {} };
+keepShape(new Task(nobody, () => {}, {}, new Execution(undefined)));
