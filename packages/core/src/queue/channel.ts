@@ -94,7 +94,8 @@ export class Channel<T> {
     const { backlog } = this;
     const taker = this.#takers.first;
     const at = now();
-    if (taker !== undefined && backlog.size === 0 && taker.wants === 1) {
+    if (taker?.wants === 1) {
+      // it waits, so there is nothing inside that would come first
       this.#takers.remove(taker);
       backlog.delays.record(0, at);
       this.#drops.caughtUp();

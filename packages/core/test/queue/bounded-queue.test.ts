@@ -305,6 +305,13 @@ describe('BoundedQueue: takeBatch', () => {
     await expect(queue.takeBatch({ max: 3, maxWaitMs: 0 })).rejects.toMatchObject({ code: 'QUEUE_CLOSED' });
   });
 
+  it('waits for no more than there is in a closed queue', async () => {
+    const queue = new BoundedQueue<number>({ capacity: 5 });
+    await queue.put(1);
+    queue.close();
+    expect(values(await queue.takeBatch({ max: 3, maxWaitMs: 1_000 }))).toEqual([1]);
+  });
+
   it('leaves the items where they are when it is aborted', async () => {
     const queue = new BoundedQueue<number>({ capacity: 3 });
     const controller = new AbortController();

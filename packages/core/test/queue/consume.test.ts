@@ -352,7 +352,7 @@ describe('consume: errors', () => {
   it('keeps values that are no Error as they were thrown', async () => {
     const queue = await filled(1);
     const onError = vi.fn();
-    queue.consume(() => Promise.reject(undefined as unknown as Error), { onError });
+    queue.consume(() => Promise.reject(undefined), { onError });
     await settled();
     expect(onError).toHaveBeenCalledExactlyOnceWith(undefined, 1, expect.anything());
   });

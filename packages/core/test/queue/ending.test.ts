@@ -12,6 +12,8 @@ afterEach(() => {
 });
 
 const settled = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
+const make = (options: unknown) => (): unknown => new BoundedQueue(options as { capacity: number });
+const bad = (options: object): never => options as never;
 const closed = { error: expect.any(QueueClosedError) };
 
 describe('BoundedQueue: async iteration', () => {
@@ -384,8 +386,6 @@ describe('BoundedQueue: figures', () => {
 });
 
 describe('BoundedQueue: options', () => {
-  const make = (options: unknown) => (): unknown => new BoundedQueue(options as { capacity: number });
-
   it.each([
     [{}, 'ERR_INVALID_ARG_TYPE'],
     [undefined, 'ERR_INVALID_ARG_TYPE'],
@@ -416,7 +416,6 @@ describe('BoundedQueue: options', () => {
 
   it('rejects bad options of a call', async () => {
     const queue = new BoundedQueue<number>({ capacity: 1 });
-    const bad = (options: object): never => options as never;
     await expect(queue.put(1, bad({ maxWaitMs: -1 }))).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
     await expect(queue.put(1, bad({ signal: {} }))).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     await expect(queue.put(1, null as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });

@@ -18,6 +18,13 @@ const make = (capacity = 10): BoundedQueue<number> => new BoundedQueue<number>({
 const inside = async (queue: BoundedQueue<number>): Promise<number[]> =>
   values(await queue.takeBatch({ max: 100, maxWaitMs: 0 }));
 
+const iterate = (items: number[], onReturn: () => void): Iterable<number> => ({
+  [Symbol.iterator]: () => {
+    const iterator = items.values();
+    return { next: () => iterator.next(), return: () => (onReturn(), { done: true, value: undefined }) };
+  },
+});
+
 function record(): { events: HoldfastEvent[]; [Symbol.dispose]: () => void } {
   const events: HoldfastEvent[] = [];
   const subscription = subscribe((event) => events.push(event));
@@ -63,12 +70,6 @@ describe('produce: from something to iterate', () => {
   it('does not call return on an iterator that has ended, and does on one that it leaves', async () => {
     const ended = vi.fn();
     const left = vi.fn();
-    const iterate = (items: number[], onReturn: () => void): Iterable<number> => ({
-      [Symbol.iterator]: () => {
-        const iterator = items.values();
-        return { next: () => iterator.next(), return: () => (onReturn(), { done: true, value: undefined }) };
-      },
-    });
     const queue = make(2);
     await queue.produce(iterate([1], ended)).done;
     const loop = queue.produce(iterate([2, 3, 4, 5], left));

@@ -32,5 +32,5 @@ export function defer<T = void>(): Deferred<T> {
 
 /** Lets so many microtasks pass. */
 export async function microtasks(count: number): Promise<void> {
-  for (let passed = 0; passed < count; passed += 1) await undefined;
+  for (let passed = 0; passed < count; passed += 1) await Promise.resolve();
 }
