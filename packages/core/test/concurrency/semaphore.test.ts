@@ -341,6 +341,24 @@ describe('Semaphore', () => {
     await expect(Reflect.apply(semaphore.execute.bind(semaphore), undefined, [null])).rejects.toEqual(type);
   });
 
+  it('holds a hundred thousand waiters on one listener, and lets them go with one abort', async () => {
+    const controller = new AbortController();
+    const added = vi.spyOn(controller.signal, 'addEventListener');
+    const semaphore = new Semaphore({ maxConcurrent: 1 });
+    using _ = await semaphore.acquire();
+    const work = vi.fn();
+    const all = Array.from({ length: 100_000 }, () => semaphore.execute(work, { signal: controller.signal }));
+    expect(semaphore.waiting).toBe(100_000);
+    expect(added).toHaveBeenCalledTimes(1);
+    controller.abort('left');
+    expect(semaphore.waiting).toBe(0);
+    const outcomes = await Promise.allSettled(all);
+    expect(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason === 'left')).toBe(
+      true,
+    );
+    expect(work).not.toHaveBeenCalled();
+  });
+
   it('leaves no listener on a signal that outlives ten thousand calls', async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');

@@ -163,6 +163,22 @@ describe('managed', () => {
     expect(acquire).not.toHaveBeenCalled();
   });
 
+  it('leaves no listener on a signal that outlives ten thousand resources, and no timer', async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    const use = async (): Promise<void> => {
+      await using _ = await managed(
+        async () => 1,
+        async () => {},
+        { signal },
+      );
+    };
+    await Promise.all(Array.from({ length: 10_000 }, use));
+    expect(added.mock.calls.length).toBe(removed.mock.calls.length);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('rejects bad input by type and by range', async () => {
     const type = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
     const bad: unknown[][] = [
