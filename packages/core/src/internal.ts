@@ -21,7 +21,15 @@ export {
   invalidType,
   outOfRange,
 } from './options/checks.ts';
-export { captureContext, keepShape, notify, now, reportError, type RunInContext } from './runtime.ts';
+export {
+  captureContext,
+  keepShape,
+  notify,
+  now,
+  reportError,
+  reportErrorsTo,
+  type RunInContext,
+} from './runtime.ts';
 export { linkAbort, unlinkAbort, type AbortListener } from './signal/abort-links.ts';
 export { call, type CallLimits } from './signal/call.ts';
 export { earliest } from './signal/deadline.ts';

@@ -71,9 +71,20 @@ export function yieldToLoop(): Promise<void> {
   });
 }
 
+let reporter: ((error: unknown) => void) | undefined;
+
+/** Gives errors of observers to `report` until the returned function is called. */
+export function reportErrorsTo(report: (error: unknown) => void): () => void {
+  reporter = report;
+  return () => {
+    if (reporter === report) reporter = undefined;
+  };
+}
+
 /** Where errors of observers go: they never steer the work they observe. */
 export function reportError(error: unknown): void {
-  if (typeof globals.reportError === 'function') globals.reportError(error);
+  if (reporter !== undefined) reporter(error);
+  else if (typeof globals.reportError === 'function') globals.reportError(error);
   else console.error(error);
 }
 

@@ -14,4 +14,5 @@ export interface HostProcess {
   off(event: string, handler: Handler): unknown;
   kill(pid: number, signal: string): unknown;
   exit(code: number): unknown;
+  emitWarning(warning: string, options: { readonly type: string }): unknown;
 }

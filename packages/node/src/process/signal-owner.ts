@@ -4,7 +4,14 @@
  * a time-out, so that a promise which never settles cannot end the process as if all were well.
  */
 import type { Service, ShutdownReport } from '@holdfast/core';
-import { controlOf, linkAbort, now, unlinkAbort, type ServiceControl } from '@holdfast/core/internal';
+import {
+  controlOf,
+  linkAbort,
+  now,
+  reportErrorsTo,
+  unlinkAbort,
+  type ServiceControl,
+} from '@holdfast/core/internal';
 import { stuckThreads } from '../bridge/stuck-threads.ts';
 import { TIMED_OUT, exitCode } from './exit-code.ts';
 import type { Handler, HostProcess } from './host-process.ts';
@@ -50,6 +57,7 @@ class SignalOwner implements SignalOwnership {
   readonly #host: HostProcess;
   readonly #entries: Set<Entry> = new Set<Entry>();
   readonly #handlers: Map<string, Handler> = new Map<string, Handler>();
+  readonly #stopReporting: () => void;
   readonly #lastAt: Map<string, number> = new Map<string, number>();
   #presses = 0;
   #signal: string | undefined;
@@ -60,6 +68,7 @@ class SignalOwner implements SignalOwnership {
 
   constructor(host: HostProcess) {
     this.#host = host;
+    this.#stopReporting = reportErrorsTo((error) => warn(host, error));
   }
 
   add(service: Service, settings: ProcessSettings): Disposable {
@@ -110,6 +119,7 @@ class SignalOwner implements SignalOwnership {
   #uninstall(): void {
     for (const [event, handler] of this.#handlers) this.#host.off(event, handler);
     this.#handlers.clear();
+    this.#stopReporting();
     Reflect.deleteProperty(this.#host, OWNER);
   }
 
@@ -205,4 +215,10 @@ class SignalOwner implements SignalOwnership {
     else if (now() >= this.#endsAt) this.#host.kill(this.#host.pid, 'SIGKILL');
     else setTimeout(() => this.#exit(code), 20);
   }
+}
+
+/** An error of an observer, which steers nothing: a warning of the process. */
+function warn(host: HostProcess, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  host.emitWarning(text, { type: 'ObserverError' });
 }

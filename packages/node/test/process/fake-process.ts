@@ -7,9 +7,15 @@ export class FakeProcess extends EventEmitter implements HostProcess {
   readonly env: Record<string, string | undefined> = {};
   channel: object | undefined;
   exitCode: number | string | null | undefined;
+  /** What it was warned of, by type. */
+  readonly warnings: string[] = [];
   /** What has ended the process, in order: exit codes and signals. */
   readonly ends: (number | string)[] = [];
   readonly #ended: ((end: number | string) => void)[] = [];
+
+  emitWarning(warning: string, { type }: { readonly type: string }): void {
+    this.warnings.push(`${type}: ${warning.split('\n')[0]}`);
+  }
 
   exit(code: number): void {
     this.#end(code);

@@ -1,4 +1,4 @@
-import { Service, sleep, type ShutdownReport, type Work } from '@holdfast/core';
+import { Service, sleep, subscribe, type ShutdownReport, type Work } from '@holdfast/core';
 import { CONTROL, controlOf, type ShutdownTrigger } from '@holdfast/core/internal';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handleSignals, type ProcessOptions } from '../../src/index.ts';
@@ -385,6 +385,22 @@ describe('uncaught errors', () => {
     expect(reports[0]?.durationMs).toBeLessThan(1_000);
     expect(host.ends).toEqual([1]);
   });
+});
+
+it('errors of observers are warnings of the process for as long as it is owned, and steer nothing', async () => {
+  const print = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const { host, handle, service } = setUp();
+  using _broken = subscribe(() => {
+    throw new Error('a broken listener');
+  });
+  await service.start();
+  expect(host.warnings).toEqual(['ObserverError: Error: a broken listener']);
+  expect(print).not.toHaveBeenCalled();
+
+  handle[Symbol.dispose]();
+  service.tasks.spawn(() => {}, { name: 'task' });
+  expect(host.warnings).toHaveLength(1);
+  expect(print).toHaveBeenCalled();
 });
 
 describe('the handle', () => {
