@@ -41,3 +41,4 @@ export { checkCallOptions, createContext, extendContext, type SignalSource } fro
 export { DEADLINE_HEADER, REQUEST_ID_HEADER, inboundScope, type InboundScope } from './http/inbound.ts';
 export { CONTROL, controlOf, type Controllable, type ServiceControl } from './service/control.ts';
 export type { ShutdownTrigger } from './service/shutdown.ts';
+export { markLate, pastTheDoor } from './http/late.ts';

@@ -13,6 +13,8 @@ export interface NodeBindings {
     readonly writableFinished: boolean;
     readonly destroyed: boolean;
     readonly socket: unknown;
+    /** Over HTTP/2, where a stream that was reset counts as finished, too. */
+    readonly stream?: { readonly rstCode?: number | undefined } | undefined;
   };
 }
 
@@ -31,8 +33,9 @@ export function nodeBindings(c: Context): NodeBindings | undefined {
 /** Ends `handle` with Node's response; a response closed before it was finished means that the caller left. */
 export function endWithNode({ incoming, outgoing }: NodeBindings, handle: ScopeHandle): void {
   const close = (): void => {
-    if (!outgoing.writableFinished) handle.disconnect();
-    handle.end();
+    const isReset = (outgoing.stream?.rstCode ?? 0) !== 0;
+    if (outgoing.writableFinished && !isReset) handle.end();
+    else handle.disconnect();
   };
   outgoing.once('close', close);
   // A response that waits behind a pipelined one gets no `close` when the connection goes; its request does.

@@ -3,7 +3,13 @@
  * handed to the runtime too where the runtime asks for it, as Cloudflare Workers do.
  */
 import type { RequestScope, ScopeHandle, Service } from '@holdfast/core';
-import { checkOptions, checkTimeoutMs, inboundScope, invalidType } from '@holdfast/core/internal';
+import {
+  checkOptions,
+  checkTimeoutMs,
+  inboundScope,
+  invalidType,
+  pastTheDoor,
+} from '@holdfast/core/internal';
 import type { Context, MiddlewareHandler, Next } from 'hono';
 import { isHealthRequest } from './health-routes.ts';
 import { WebResponseEnd, endWithNode, nodeBindings, type NodeBindings } from './response-end.ts';
@@ -63,14 +69,14 @@ export function getScope(c: Context): RequestScope {
 function open(service: Service, timeoutMs: number, c: Context, node: NodeBindings | undefined): ScopeHandle {
   const outer: RequestScope | undefined = c.get('holdfast');
   if (outer !== undefined) return service.openScope({ ...outer, timeoutMs });
-  if (node === undefined)
-    return service.openScope({
-      ...inboundScope((name) => c.req.raw.headers.get(name)),
-      timeoutMs,
-      waitUntil: (promise) => executionContext(c)?.waitUntil(promise),
-    });
+  if (node === undefined) {
+    const { id, deadline } = inboundScope((name) => c.req.raw.headers.get(name));
+    const waitUntil = (promise: Promise<unknown>): void => executionContext(c)?.waitUntil(promise);
+    return service.openScope({ id, deadline, timeoutMs, waitUntil });
+  }
   const { headers } = node.incoming;
-  return service.openScope({ ...inboundScope((name) => headers[name]?.toString()), timeoutMs });
+  const { id, deadline } = inboundScope((name) => headers[name]?.toString());
+  return service.openScope(pastTheDoor(service, node.incoming, { id, deadline, timeoutMs }));
 }
 
 async function throughWeb(c: Context, next: Next, handle: ScopeHandle): Promise<void> {

@@ -46,12 +46,12 @@ export class Lifecycle {
   }
 
   /** Makes Nest 12 wait for it: before anything else it awaits `beforeClose` of its HTTP adapter. */
-  comeBefore(adapter: { beforeClose?(): unknown }): void {
-    const nests = adapter.beforeClose?.bind(adapter);
-    adapter.beforeClose = async () => {
+  comeBefore(adapter: object): void {
+    const nests: unknown = Reflect.get(adapter, 'beforeClose');
+    Reflect.set(adapter, 'beforeClose', async () => {
       await this.beforeNestCloses();
-      await nests?.();
-    };
+      if (typeof nests === 'function') await Reflect.apply(nests, adapter, []);
+    });
   }
 
   /**

@@ -25,12 +25,15 @@ export const httpCases: Readonly<Record<string, readonly Case[]>> = {
   'what is left behind': leakCases,
 };
 
+/** How long a case may take on a machine that is busy. */
+const TIMEOUT_MS = 30_000;
+
 /** Runs the suite against the server that `framework` starts. */
 export function conformance(name: string, framework: Framework): void {
   describe(name, () => {
     for (const [about, cases] of Object.entries(httpCases)) {
       describe(about, () => {
-        for (const { sentence, run } of cases) it(sentence, () => run(framework));
+        for (const { sentence, run } of cases) it(sentence, { timeout: TIMEOUT_MS }, () => run(framework));
       });
     }
   });

@@ -17,12 +17,18 @@ export interface InboundScope {
   readonly deadline: Deadline | undefined;
 }
 
+const ID = /^[\w.~:/+=-]{1,128}$/;
+const MILLISECONDS = /^\d{1,15}$/;
+
 /** Reads both headers; a value that is not well-formed counts as absent. */
 export function inboundScope(header: (name: string) => string | null | undefined): InboundScope {
-  const id = header(REQUEST_ID_HEADER) ?? '';
-  const waitMs = header(DEADLINE_HEADER) ?? '';
+  const id = header(REQUEST_ID_HEADER);
+  const waitMs = header(DEADLINE_HEADER);
   return {
-    id: /^[\w.~:/+=-]{1,128}$/.test(id) ? id : undefined,
-    deadline: /^\d{1,15}$/.test(waitMs) ? Deadline.after(Math.min(Number(waitMs), MAX_TIMER_MS)) : undefined,
+    id: typeof id === 'string' && ID.test(id) ? id : undefined,
+    deadline:
+      typeof waitMs === 'string' && MILLISECONDS.test(waitMs)
+        ? Deadline.after(Math.min(Number(waitMs), MAX_TIMER_MS))
+        : undefined,
   };
 }

@@ -15,19 +15,13 @@ import {
   checkOptions,
   invalidType,
   linkAbort,
+  markLate,
   unlinkAbort,
   type AbortListener,
 } from '@holdfast/core/internal';
 import { Connections } from './connections.ts';
 import { InFlight } from './in-flight.ts';
-import {
-  isHealthRoute,
-  markLate,
-  pathOf,
-  refuseRequest,
-  refuseStream,
-  refuseUpgrade,
-} from './late-request.ts';
+import { isHealthRoute, pathOf, refuseRequest, refuseStream, refuseUpgrade } from './late-request.ts';
 import { Sessions } from './sessions.ts';
 
 /** A server of Node's own. */

@@ -3,24 +3,12 @@
  * one; it is answered, so that it can tell a refusal from a failure, and told to leave.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { ShuttingDownError, toProblem, type ProblemAnswer } from '@holdfast/core';
 
 /** How long the body of a refused request is read before it is answered; an unread body would reset the connection. */
 const BODY_LIMIT_MS = 1_000;
-
-const served = new WeakSet<object>();
-
-/** Records that a late request is served all the same. */
-export function markLate(request: IncomingMessage | Http2ServerRequest): void {
-  served.add(request);
-}
-
-/** Whether a request came late and is served all the same. */
-export function isLate(request: IncomingMessage | Http2ServerRequest): boolean {
-  return served.has(request);
-}
 
 /** The path of a request target, without its query. */
 export function pathOf(target: string | undefined): string {

@@ -5,8 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { OpenScopeOptions, RequestScope, ScopeHandle, Service } from '@holdfast/core';
-import { EXECUTION, Execution, inboundScope } from '@holdfast/core/internal';
-import { isLate } from './late-request.ts';
+import { inboundScope, pastTheDoor } from '@holdfast/core/internal';
 import { whenResponseEnds, type NodeResponse } from './response-end.ts';
 
 /** Node's request, of HTTP/1 or HTTP/2. */
@@ -30,8 +29,9 @@ export function openRequestScope(
   { timeoutMs }: { readonly timeoutMs?: number | undefined },
 ): ScopeHandle {
   const outer = response[HANDLE];
-  const inbound = outer === undefined ? inboundOf(service, request) : outer.scope;
-  const handle = service.openScope({ ...inbound, timeoutMs });
+  const handle = service.openScope(
+    outer === undefined ? inboundOf(service, request, timeoutMs) : { ...outer.scope, timeoutMs },
+  );
   response[HANDLE] = handle;
   whenResponseEnds(response, (finished) => {
     if (finished) handle.end();
@@ -45,9 +45,12 @@ export function requestScopeOf(response: NodeResponse & Scoped): RequestScope | 
   return response[HANDLE]?.scope;
 }
 
-function inboundOf(service: Service, request: NodeRequest): OpenScopeOptions {
-  const inbound = inboundScope((name) => request.headers[name]?.toString());
-  // a request that its server serves although it came late passes the door
-  const late = { ...inbound, [EXECUTION]: new Execution(undefined, service) };
-  return isLate(request) ? late : inbound;
+function inboundOf(service: Service, request: NodeRequest, timeoutMs: number | undefined): OpenScopeOptions {
+  const { headers } = request;
+  const { id, deadline } = inboundScope((name) => {
+    const value = headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  });
+  // member by member: a spread costs as much as the whole scope
+  return pastTheDoor(service, request, { id, deadline, timeoutMs });
 }
