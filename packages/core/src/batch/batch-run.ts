@@ -59,6 +59,9 @@ export interface BatchSink<I, O> {
 /** So many contexts whose signal is made when read cost what the one signal of the batch does. */
 const LAZY_CONTEXTS = 64;
 
+/** How long an aborted batch waits for the item that its source was fetching, in milliseconds. */
+const SOURCE_GRACE_MS = 100;
+
 /** One batch at work. */
 export class BatchRun<I, O> implements AbortListener {
   readonly name: string;
@@ -75,6 +78,9 @@ export class BatchRun<I, O> implements AbortListener {
   /** Aborts of items that have a time-out of their own. */
   readonly #timed: Set<LazyAbort> = new Set<LazyAbort>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #grace: ReturnType<typeof setTimeout> | undefined;
+  /** How many answers of an asynchronous source have not been dealt with; below 0 they are not worth waiting for any more. */
+  #asking = 0;
   #lanes = 0;
   #pending = 0;
   #pulled = 0;
@@ -151,6 +157,12 @@ export class BatchRun<I, O> implements AbortListener {
     if (this.#abort.aborted) return;
     this.#abort.abort(reason);
     for (const item of this.#timed) item.abort(reason);
+    if (this.#asking > 0) {
+      this.#grace = setTimeout(() => {
+        this.#asking = -Infinity;
+        this.#endIfOver();
+      }, SOURCE_GRACE_MS);
+    }
     void this.#closeSource();
   }
 
@@ -171,7 +183,9 @@ export class BatchRun<I, O> implements AbortListener {
     const source = this.#source;
     const sink = this.#sink;
     while (this.#mayPull && !source.pulling) {
+      if (source.asynchronous) this.#asking += 1;
       const item = source.asynchronous ? await this.#pullAsync() : this.#pull();
+      if (source.asynchronous) this.#asking -= 1;
       if (item === EXHAUSTED) break;
       const index = this.#pulled;
       this.#pulled += 1;
@@ -267,11 +281,11 @@ export class BatchRun<I, O> implements AbortListener {
   }
 
   #endIfOver(): void {
-    if (this.#over || this.#pending > 0) return;
-    const pulling = this.#source.pulling && !this.#abort.aborted;
-    if (pulling || !(this.#source.done || this.#abort.aborted)) return;
+    if (this.#over || this.#pending > 0 || this.#asking > 0) return;
+    if (!this.#source.done && !this.#abort.aborted) return;
     this.#over = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#grace);
     if (this.#signal !== undefined) unlinkAbort(this.#signal, this);
     this.#sink.over();
   }
