@@ -73,7 +73,7 @@ export type { CircuitBreakerOptions } from './resilience/circuit-options.ts';
 export type { CircuitSnapshot } from './resilience/circuit-snapshot.ts';
 export type { ErrorClass, ErrorFilter } from './resilience/error-filter.ts';
 export { RetryBudget, type RetryBudgetOptions } from './resilience/retry-budget.ts';
-export type { RetryEvent, RetryOptions } from './resilience/retry-plan.ts';
+export type { RetryEvent, RetryOptions } from './resilience/retry-options.ts';
 export { retry } from './resilience/retry.ts';
 export { withTimeout, type TimeoutOptions } from './resilience/timeout.ts';
 export { noRetry, retryLater } from './resilience/verdicts.ts';

@@ -3,7 +3,7 @@
  * in any release, and nothing outside `@holdfast/*` should import it.
  */
 export { ADOPT, type Adoptable, type Door } from './component.ts';
-export { isRefusal } from './errors/is-holdfast-error.ts';
+export { isRefusal } from './errors/brand.ts';
 export { emit, observed } from './events/bus.ts';
 export {
   MAX_TIMER_MS,

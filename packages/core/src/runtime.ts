@@ -32,7 +32,11 @@ interface Globals {
 }
 
 const globals = globalThis as Globals;
-const hooks: AsyncHooks | undefined = globals.process?.getBuiltinModule?.('node:async_hooks');
+const hooks: AsyncHooks | undefined = /* @__PURE__ */ asyncHooks();
+
+function asyncHooks(): AsyncHooks | undefined {
+  return globals.process?.getBuiltinModule?.('node:async_hooks');
+}
 
 const inPlace: ContextSnapshot = { runInAsyncScope: (fn, _self, ...args) => fn(...args) };
 
@@ -92,9 +96,7 @@ export function reportError(error: unknown): void {
 export function notify<A extends readonly unknown[]>(observer: (...args: A) => unknown, ...args: A): void {
   try {
     const returned = observer(...args);
-    if (typeof returned === 'object' && returned !== null && 'then' in returned) {
-      Promise.resolve(returned).catch(reportError);
-    }
+    if (returned instanceof Object) Promise.resolve(returned).catch(reportError);
   } catch (error) {
     reportError(error);
   }

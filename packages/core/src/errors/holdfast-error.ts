@@ -3,6 +3,8 @@
  * and never by `instanceof` alone: two copies of the package may be loaded in one process.
  */
 
+import { HOLDFAST_ERROR } from './brand.ts';
+
 /** Every code a Holdfast error can carry. */
 export type HoldfastCode =
   | 'BULKHEAD_FULL'
@@ -30,9 +32,6 @@ export type HoldfastCode =
   | 'UNSUPPORTED'
   | 'WORKER_CRASHED';
 
-/** Marks Holdfast errors across copies of the package. */
-export const HOLDFAST_ERROR: unique symbol = Symbol.for('holdfast.error');
-
 /** What every Holdfast error may be given beside its message. */
 export interface HoldfastErrorOptions {
   /** What led to this error. */
@@ -55,7 +54,7 @@ export abstract class HoldfastError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: HoldfastErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.retryable = options.retryable ?? true;
     this.retryAfterMs = options.retryAfterMs;
   }

@@ -1,6 +1,7 @@
 /** The guard by which callers tell Holdfast errors apart, also those of another copy of the package. */
 import type { CircuitOpenError } from './circuit-open-error.ts';
-import { HOLDFAST_ERROR, type HoldfastCode, type HoldfastError, type Refusal } from './holdfast-error.ts';
+import { HOLDFAST_ERROR } from './brand.ts';
+import type { HoldfastCode, HoldfastError } from './holdfast-error.ts';
 import type { HttpStatusError } from './http-status-error.ts';
 import type {
   EngineUnavailableError,
@@ -68,9 +69,4 @@ export function isHoldfastError<C extends HoldfastCode>(error: unknown, code: C)
 export function isHoldfastError(error: unknown, code?: HoldfastCode): boolean {
   if (typeof error !== 'object' || error === null || !(HOLDFAST_ERROR in error)) return false;
   return code === undefined || (error as HoldfastError).code === code;
-}
-
-/** Whether `error` is our own refusal, made before anything was run: no breaker counts it, no attempt was spent. */
-export function isRefusal(error: unknown): error is Refusal {
-  return isHoldfastError(error) && error[HOLDFAST_ERROR] === 'refusal';
 }

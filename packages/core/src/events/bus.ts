@@ -19,18 +19,18 @@ export interface HoldfastEvent {
 /** Receives every event, synchronously. */
 export type EventListener = (event: HoldfastEvent) => void;
 
-let listeners: readonly EventListener[] | undefined;
+/** What is emitted goes here while anybody listens. Only `subscribe` brings the code for it, so that it costs nobody else a byte. */
+let deliver: ((type: string, name: string, data: HoldfastEvent['data']) => void) | undefined;
+let listeners: readonly EventListener[] = [];
 
 /** Whether anybody listens. */
 export function observed(): boolean {
-  return listeners !== undefined;
+  return deliver !== undefined;
 }
 
 /** Tells every listener. Ask `observed()` first where building `data` costs something. */
 export function emit(type: string, name: string, data: Readonly<Record<string, unknown>>): void {
-  if (listeners === undefined) return;
-  const event: HoldfastEvent = { type, name, at: Date.now(), data };
-  for (const listener of listeners) notify(listener, event);
+  deliver?.(type, name, data);
 }
 
 /**
@@ -41,11 +41,17 @@ export function emit(type: string, name: string, data: Readonly<Record<string, u
  */
 export function subscribe(listener: EventListener): Disposable {
   const own: EventListener = (event) => listener(event);
-  listeners = [...(listeners ?? []), own];
+  listeners = [...listeners, own];
+  deliver = tellAll;
   return {
     [Symbol.dispose](): void {
-      const rest = listeners?.filter((one) => one !== own);
-      listeners = rest === undefined || rest.length === 0 ? undefined : rest;
+      listeners = listeners.filter((one) => one !== own);
+      if (listeners.length === 0) deliver = undefined;
     },
   };
+}
+
+function tellAll(type: string, name: string, data: HoldfastEvent['data']): void {
+  const event: HoldfastEvent = { type, name, at: Date.now(), data };
+  for (const listener of listeners) notify(listener, event);
 }

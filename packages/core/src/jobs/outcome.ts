@@ -2,7 +2,7 @@
  * What becomes of a job after one start. A return is an ack; `noRetry` and whatever else is not retryable is a dead letter at
  * once; our own refusals gave nothing a try, so they give the job back; everything else spends the attempt.
  */
-import { isRefusal } from '../errors/is-holdfast-error.ts';
+import { isRefusal } from '../errors/brand.ts';
 import type { JobFailure } from './engine.ts';
 
 /** The one settlement of a delivery. */

@@ -1,28 +1,45 @@
 /**
- * One call through a policy: a retried call whose attempts pass the circuit, take a slot of the bulkhead and have a time of their
- * own. All of it is one state machine with one timer and one promise, so whatever ends it finds everything it has to give back.
+ * One call through a policy. Each attempt passes the circuit, takes a slot of the bulkhead and has a time of its own; whatever
+ * ends it, its outcome goes to the circuit and its slot back to the bulkhead, once. Most calls succeed at once, so the first
+ * attempt does without what only others need.
  */
 import type { Bulkhead } from '../concurrency/bulkhead.ts';
 import { giveBack, type SlotOutcome } from '../concurrency/semaphore.ts';
-import type { Refusal } from '../errors/holdfast-error.ts';
+import { isRefusal } from '../errors/brand.ts';
+import type { CircuitOpenError } from '../errors/circuit-open-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
+import { emit, observed } from '../events/bus.ts';
+import {
+  makeAttempts,
+  reportGiveUp,
+  type AttemptOptions,
+  type Attempts,
+  type GiveUpReason,
+} from '../resilience/attempts.ts';
 import type { CallOutcome, Circuit } from '../resilience/circuit.ts';
-import type { RetryPlan } from '../resilience/retry-plan.ts';
-import { RetryRun, type GiveUpReason, type Outcome, type RunOptions } from '../resilience/retry-run.ts';
 import { now } from '../runtime.ts';
+import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
 import { EXECUTION, Execution } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
-import type { AttemptContext, Work } from '../signal/work-context.ts';
+import { PatientTimer } from '../signal/patient-timer.ts';
+import { spareContexts } from '../signal/spare-context.ts';
+import {
+  createContext,
+  extendContext,
+  passContext,
+  type AttemptContext,
+  type Work,
+} from '../signal/work-context.ts';
 
-/** What guards the calls of one policy. */
+/** What guards the calls of a policy. */
 export interface Guards {
   readonly name: string;
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
-  readonly plan: RetryPlan | undefined;
   readonly circuit: Circuit | undefined;
   readonly bulkhead: Bulkhead | undefined;
+  readonly retry: AttemptOptions;
 }
 
 /** What a policy counts. */
@@ -37,175 +54,301 @@ export interface PolicyCounts {
   leaked: number;
 }
 
-/** One call. */
-export class PolicyRun<T> extends RetryRun<T> {
-  readonly #guards: Guards;
-  readonly #counts: PolicyCounts;
-  /** Whether the deadline of the run is the policy's total time-out. */
-  readonly #isTotal: boolean;
-  #begun = false;
-  /** Whether the circuit has let an attempt in whose outcome it does not know. */
-  #owesOutcome = false;
-  #epoch = 0;
-  #startedAt = 0;
-  #permit: Disposable | undefined;
-  #launching = false;
-  /** Whether the attempt's own time ends before the run's. */
-  #attemptTimed = false;
+/** Where an outcome goes. Method syntax, so that it can be kept for any type. */
+interface Sink<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
 
-  constructor(
-    fn: Work<T, AttemptContext>,
-    options: RunOptions,
-    guards: Guards,
-    counts: PolicyCounts,
-    outcome: Outcome<T>,
-  ) {
-    const { signal, execution, once } = options;
-    const total = guards.timeoutMs === Infinity ? undefined : Deadline.after(guards.timeoutMs);
-    const deadline = earliest(options.deadline, total);
-    super(fn, { signal, deadline, execution, once }, guards.plan, outcome);
-    this.#guards = guards;
-    this.#counts = counts;
-    this.#isTotal = total !== undefined && deadline === total;
+/** One call: its work, what it is bounded by, whom it belongs to, and who waits for it. */
+export interface PolicyCall<T> extends Sink<T> {
+  readonly fn: Work<T, AttemptContext>;
+  readonly guards: Guards;
+  readonly counts: PolicyCounts;
+  readonly signal: AbortSignal | undefined;
+  readonly deadline: Deadline | undefined;
+  /** Whether the deadline is the policy's own total time-out. */
+  readonly total: boolean;
+  readonly execution: Execution | undefined;
+  /** Whether work that was started may not be started again; what a guard refused may. */
+  readonly once: boolean;
+}
+
+/** One attempt, from its admission to its outcome. */
+interface Attempt {
+  /** Whether the circuit has let it in and does not know its outcome. */
+  owesOutcome: boolean;
+  epoch: number;
+  startedAt: number;
+  permit: Disposable | undefined;
+  record: Execution | undefined;
+  abort: LazyAbort | undefined;
+  /** Whether the work is in its synchronous part. */
+  starting: boolean;
+  work: Promise<unknown> | undefined;
+}
+
+/** What is retried of work that may not be started twice. */
+const ONLY_REFUSALS: AttemptOptions = { retryIf: isRefusal, retryResultIf: undefined };
+
+const firstStart = /* @__PURE__ */ spareContexts({ attempt: 1 });
+
+/** The run of one call. */
+export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
+  readonly #call: PolicyCall<T>;
+  /** Who waits for the attempt that runs: this itself for the first one. */
+  #sink: Sink<T> = this;
+  #attempt: Attempt | undefined;
+  #timer: PatientTimer | undefined;
+  #starts = 0;
+  #over = false;
+
+  constructor(call: PolicyCall<T>) {
+    this.#call = call;
+  }
+
+  /** Makes the first attempt. */
+  begin(): void {
+    const { guards, counts, signal, once } = this.#call;
     counts.inFlight += 1;
+    guards.retry.budget?.deposit();
+    if (guards.retry.retryResultIf !== undefined && !once) return this.#makeAttempts(undefined);
+    if (signal !== undefined) linkAbort(signal, this);
+    this.#enter();
   }
 
-  protected override next(): void {
-    const { circuit, bulkhead } = this.#guards;
-    if (this.options.deadline?.expired) return this.end(this.expiry(), 'deadline');
-    if (this.#begun) this.#counts.retries += 1;
-    this.#begun = true;
-    if (circuit !== undefined) {
-      const refusal = circuit.admit();
-      if (refusal !== undefined) return super.failed(refusal);
-      this.#owesOutcome = true;
-      this.#epoch = circuit.epoch;
-    }
-    if (bulkhead === undefined) return this.#start();
-    this.#permit = bulkhead.tryAcquire();
-    if (this.#permit === undefined) this.#wait(bulkhead);
-    else this.#start();
+  /** The caller leaves during the first attempt. */
+  onAbort(reason: unknown): void {
+    this.#end('aborted', reason);
   }
 
-  protected override succeeded(value: T): void {
-    this.#tell('success');
-    this.#giveBack('success');
-    super.succeeded(value);
+  /** The first attempt was good. */
+  resolve(value: T): void {
+    const { counts } = this.#call;
+    this.#leave();
+    counts.inFlight -= 1;
+    counts.succeeded += 1;
+    this.#call.resolve(value);
   }
 
-  protected override failed(error: unknown): void {
-    if (this.#owesOutcome) {
-      this.#owesOutcome = false;
-      this.#guards.circuit?.fail(this.#epoch, error, this.#startedAt);
-    }
-    this.#giveBack({ error });
-    super.failed(error);
+  /** The first attempt failed. */
+  reject(error: unknown): void {
+    this.#leave();
+    if (this.#call.guards.retry.maxRetries === 0) this.#fail(error, false);
+    else this.#makeAttempts({ error });
   }
 
-  protected override ring(): void {
-    if (this.sleeping || !this.#attemptTimed) return super.ring();
-    this.#attemptTimed = false;
-    if (this.work === undefined) {
-      // a predicate is being asked, and only the run's own time ends that
-      this.arm(this.options.deadline?.remainingMs ?? Infinity);
-      return;
-    }
-    const error = new TimeoutError(this.#guards.name, 'attempt', this.#guards.attemptTimeoutMs);
-    this.abort?.abort(error);
-    this.drop();
-    this.#tell('failure');
-    this.failed(error);
+  start(attempt: number): Promise<T> {
+    if (attempt > 1) this.#call.counts.retries += 1;
+    return new Promise<T>((resolve, reject) => {
+      this.#sink = { resolve, reject };
+      this.#enter();
+    });
   }
 
-  protected override end(reason: unknown, why: GiveUpReason): void {
-    if (this.over) return;
-    const timedOut = why === 'deadline' && this.#isTotal && this.work !== undefined;
-    this.#tell(timedOut ? 'failure' : 'ignored');
-    super.end(reason, why);
-    if (why === 'aborted') {
-      this.#counts.aborted += 1;
-      this.#counts.failed -= 1;
-    }
-    // inside the synchronous part of the work it is not known yet what that leaves behind
-    if (!this.#launching) this.#giveBack(timedOut ? { error: reason } : undefined);
+  stop(reason: unknown, why: GiveUpReason): void {
+    const attempt = this.#attempt;
+    this.#over = true;
+    if (attempt === undefined) return;
+    attempt.abort?.abort(reason);
+    const timedOut = why === 'deadline' && this.#call.total && attempt.work !== undefined;
+    this.#tell(attempt, timedOut ? 'failure' : 'ignored');
+    this.#drop(attempt, reason, timedOut ? { error: reason } : undefined);
   }
 
-  protected override drop(): void {
-    const { work } = this;
-    super.drop();
-    if (work === undefined) return;
-    this.#counts.leaked += 1;
-    const settled = (): void => {
-      this.#counts.leaked -= 1;
-    };
-    work.then(settled, settled);
-  }
-
-  protected override expiry(): TimeoutError {
-    return this.#isTotal
-      ? new TimeoutError(this.#guards.name, 'total', this.#guards.timeoutMs)
-      : super.expiry();
-  }
-
-  protected override blockedAfter(delayMs: number): Refusal | undefined {
-    const { circuit } = this.#guards;
+  blockedAfter(delayMs: number): CircuitOpenError | undefined {
+    const { circuit } = this.#call.guards;
     return circuit?.refusesAfter(delayMs) ? circuit.refusal() : undefined;
   }
 
-  protected override resolve(value: T): void {
-    this.#counts.inFlight -= 1;
-    this.#counts.succeeded += 1;
-    super.resolve(value);
+  expiry(): TimeoutError | undefined {
+    const { name, timeoutMs } = this.#call.guards;
+    return this.#call.total ? new TimeoutError(name, 'total', timeoutMs) : undefined;
   }
 
-  protected override reject(error: unknown): void {
-    this.#counts.inFlight -= 1;
-    this.#counts.failed += 1;
-    super.reject(error);
+  #makeAttempts(first: { readonly error: unknown } | undefined): void {
+    const { guards, signal, once } = this.#call;
+    const options = once ? { ...guards.retry, ...ONLY_REFUSALS } : guards.retry;
+    makeAttempts(this, options, this.#call, first).then(
+      (value) => this.resolve(value),
+      (error: unknown) => this.#fail(error, signal?.aborted === true && error === signal.reason),
+    );
   }
 
-  #start(): void {
-    const { circuit, bulkhead, attemptTimeoutMs } = this.#guards;
-    if (bulkhead !== undefined) this.record = new Execution(this.options.execution);
-    if (circuit?.timed) this.#startedAt = now();
-    const own = attemptTimeoutMs === Infinity ? undefined : Deadline.after(attemptTimeoutMs);
-    const deadline = earliest(this.options.deadline, own);
-    this.#attemptTimed = own !== undefined && deadline === own;
-    this.#launching = true;
-    this.launch(deadline);
-    this.#launching = false;
-    if (this.over) this.#giveBack(undefined);
+  #fail(error: unknown, aborted: boolean): void {
+    const { counts } = this.#call;
+    counts.inFlight -= 1;
+    if (aborted) counts.aborted += 1;
+    else counts.failed += 1;
+    this.#call.reject(error);
   }
 
-  /** Waits for a slot. The signal ends the wait: the caller's own, or one that also ends with the run's time. */
-  #wait(bulkhead: Bulkhead): void {
-    const { signal, deadline, execution } = this.options;
-    this.#attemptTimed = false;
-    this.abort = deadline === undefined ? undefined : new LazyAbort();
-    if (deadline !== undefined) this.arm(deadline.remainingMs);
-    const options = { signal: this.abort?.signal ?? signal, [EXECUTION]: execution };
+  /** Ends the first attempt, whatever it is doing. */
+  #end(why: 'aborted' | 'deadline', reason: unknown): void {
+    if (this.#over) return;
+    this.#leave();
+    this.stop(reason, why);
+    reportGiveUp(this.#call.guards.retry, why, this.#starts, reason);
+    this.#fail(reason, why === 'aborted');
+  }
+
+  #leave(): void {
+    this.#timer?.clear();
+    if (this.#call.signal !== undefined) unlinkAbort(this.#call.signal, this);
+  }
+
+  /** Lets an attempt in, or refuses it. */
+  #enter(): void {
+    const { circuit, bulkhead } = this.#call.guards;
+    const attempt: Attempt = {
+      owesOutcome: false,
+      epoch: 0,
+      startedAt: 0,
+      permit: undefined,
+      record: this.#call.execution,
+      abort: undefined,
+      starting: false,
+      work: undefined,
+    };
+    this.#attempt = attempt;
+    if (circuit !== undefined) {
+      const refusal = circuit.admit();
+      if (refusal !== undefined) return this.#sink.reject(refusal);
+      attempt.owesOutcome = true;
+      attempt.epoch = circuit.epoch;
+    }
+    if (bulkhead === undefined) return this.#run(attempt);
+    attempt.permit = bulkhead.tryAcquire();
+    if (attempt.permit === undefined) this.#wait(attempt, bulkhead);
+    else this.#run(attempt);
+  }
+
+  /** Waits for a slot. Its signal ends the wait: the caller's own, or one that also ends with the call's time. */
+  #wait(attempt: Attempt, bulkhead: Bulkhead): void {
+    const { signal, deadline, execution } = this.#call;
+    attempt.abort = deadline === undefined ? undefined : new LazyAbort();
+    this.#limit(attempt, deadline, undefined);
+    const options = { signal: attempt.abort?.signal ?? signal, [EXECUTION]: execution };
     bulkhead.acquire(options).then(
       (permit) => {
-        if (this.over) return permit[Symbol.dispose]();
-        this.#permit = permit;
-        this.#start();
+        if (this.#over) return permit[Symbol.dispose]();
+        attempt.permit = permit;
+        this.#run(attempt);
       },
       (error: unknown) => {
-        if (!this.over) this.failed(error);
+        if (this.#over) return;
+        this.#tell(attempt, 'ignored');
+        this.#sink.reject(error);
       },
     );
   }
 
-  /** Brings the circuit the outcome of the attempt it let in. */
-  #tell(outcome: CallOutcome): void {
-    if (!this.#owesOutcome) return;
-    this.#owesOutcome = false;
-    this.#guards.circuit?.settle(this.#epoch, outcome, this.#startedAt);
+  #run(attempt: Attempt): void {
+    const { guards, deadline, execution, fn } = this.#call;
+    const { circuit, bulkhead, attemptTimeoutMs } = guards;
+    if (bulkhead !== undefined) attempt.record = new Execution(execution);
+    if (circuit?.timed) attempt.startedAt = now();
+    const own = attemptTimeoutMs === Infinity ? undefined : Deadline.after(attemptTimeoutMs);
+    const sooner = earliest(deadline, own);
+    attempt.abort = sooner === undefined ? undefined : new LazyAbort();
+    const context = this.#context(attempt, sooner);
+    attempt.starting = true;
+    const work = start(fn, context);
+    attempt.starting = false;
+    attempt.work = work;
+    if (this.#over) return this.#drop(attempt, attempt.abort?.reason, undefined);
+    work.then(
+      (value) => {
+        if (!this.#settled(attempt)) return;
+        this.#tell(attempt, 'success');
+        giveBackOf(attempt, 'success');
+        this.#sink.resolve(value);
+      },
+      (error: unknown) => {
+        if (!this.#settled(attempt)) return;
+        if (attempt.owesOutcome) circuit?.fail(attempt.epoch, error, attempt.startedAt);
+        giveBackOf(attempt, { error });
+        this.#sink.reject(error);
+      },
+    );
+    this.#limit(attempt, sooner, own);
   }
 
-  #giveBack(outcome: SlotOutcome): void {
-    const permit = this.#permit;
-    this.#permit = undefined;
-    if (permit !== undefined && this.record !== undefined) giveBack(permit, this.record, outcome);
+  /** Whether it is news that the work of this attempt has settled. */
+  #settled(attempt: Attempt): boolean {
+    if (attempt.work === undefined) return false;
+    attempt.work = undefined;
+    this.#timer?.clear();
+    return true;
   }
+
+  /** Ends the attempt with its own time, and the first one also with the call's: the others have somebody who does that. */
+  #limit(attempt: Attempt, deadline: Deadline | undefined, own: Deadline | undefined): void {
+    if (deadline === undefined) return;
+    const timer = (this.#timer ??= new PatientTimer());
+    if (deadline === own) return timer.until(deadline, () => this.#timeOut(attempt));
+    if (this.#sink !== this) return;
+    const { total, guards } = this.#call;
+    const givenMs = total ? guards.timeoutMs : deadline.remainingMs;
+    timer.until(deadline, () =>
+      this.#end('deadline', this.expiry() ?? deadline.toError(guards.name, givenMs)),
+    );
+  }
+
+  #timeOut(attempt: Attempt): void {
+    const { name, attemptTimeoutMs } = this.#call.guards;
+    const error = new TimeoutError(name, 'attempt', attemptTimeoutMs);
+    attempt.abort?.abort(error);
+    this.#tell(attempt, 'failure');
+    this.#drop(attempt, error, { error });
+    this.#sink.reject(error);
+  }
+
+  /** Nobody waits any more for the work of this attempt. */
+  #drop(attempt: Attempt, reason: unknown, outcome: SlotOutcome): void {
+    const { work } = attempt;
+    if (work !== undefined && this.#settled(attempt)) {
+      const { counts, guards } = this.#call;
+      const settled = (): void => {
+        counts.leaked -= 1;
+      };
+      counts.leaked += 1;
+      work.then(settled, settled);
+      attempt.record?.abandon(work);
+      if (observed()) emit('call.abandoned', guards.name, { reason });
+    }
+    // it is not known yet what the work leaves behind that is in its synchronous part
+    if (!attempt.starting) giveBackOf(attempt, outcome);
+  }
+
+  /** Brings the circuit the outcome of the attempt it let in. */
+  #tell(attempt: Attempt, outcome: CallOutcome): void {
+    if (attempt.owesOutcome) this.#call.guards.circuit?.settle(attempt.epoch, outcome, attempt.startedAt);
+    attempt.owesOutcome = false;
+  }
+
+  #context({ abort, record }: Attempt, deadline: Deadline | undefined): AttemptContext {
+    const { signal } = this.#call;
+    this.#starts += 1;
+    const attempt = this.#starts;
+    if (abort === undefined) {
+      if (signal !== undefined) return extendContext(passContext(signal, undefined, record), { attempt });
+      if (attempt === 1 && record === undefined) return firstStart();
+    }
+    return extendContext(createContext(abort, deadline, record), { attempt });
+  }
+}
+
+function start<T>(fn: Work<T, AttemptContext>, context: AttemptContext): Promise<T> {
+  try {
+    return Promise.resolve(fn(context));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function giveBackOf(attempt: Attempt, outcome: SlotOutcome): void {
+  const { permit, record } = attempt;
+  attempt.permit = undefined;
+  if (permit !== undefined && record !== undefined) giveBack(permit, record, outcome);
 }

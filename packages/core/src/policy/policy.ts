@@ -5,7 +5,6 @@
  */
 import type { Component, ComponentHealth, Stats } from '../component.ts';
 import { Bulkhead, type BulkheadOptions } from '../concurrency/bulkhead.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import {
   checkFunction,
   checkInteger,
@@ -18,8 +17,10 @@ import {
 import { CircuitBreaker, circuitOf } from '../resilience/circuit-breaker.ts';
 import type { CircuitBreakerOptions } from '../resilience/circuit-options.ts';
 import type { Circuit } from '../resilience/circuit.ts';
-import { RetryPlan, type RetryOptions } from '../resilience/retry-plan.ts';
-import { call } from '../signal/call.ts';
+import { budgetOf } from '../resilience/retry-budget.ts';
+import { checkRetryOptions, type RetryOptions } from '../resilience/retry-options.ts';
+import { call as limitCall } from '../signal/call.ts';
+import { Deadline, earliest } from '../signal/deadline.ts';
 import { executionOf } from '../signal/execution.ts';
 import {
   checkCallOptions,
@@ -29,7 +30,7 @@ import {
   type Work,
 } from '../signal/work-context.ts';
 import { Keyed } from './keyed.ts';
-import { PolicyRun, type Guards, type PolicyCounts } from './policy-run.ts';
+import { PolicyRun, type Guards, type PolicyCounts, type PolicyCall } from './policy-run.ts';
 
 /** What stands before the work. What is not given is not there. */
 export interface PolicyOptions {
@@ -116,7 +117,10 @@ export class Policy implements Component {
     checkOptions('options', options, KEYS);
     const { retry, timeoutMs = Infinity, attemptTimeoutMs = Infinity, maxKeys = 1_000 } = options;
     const name = checkName('name', options.name ?? 'policy');
-    if (retry !== undefined) checkOptions('retry', retry, RETRY_KEYS);
+    if (retry !== undefined) {
+      checkOptions('retry', retry, RETRY_KEYS);
+      checkRetryOptions(retry);
+    }
     this.name = name;
     this.breaker = breakerOf(name, options.breaker);
     this.bulkhead = bulkheadOf(name, options.bulkhead);
@@ -125,9 +129,12 @@ export class Policy implements Component {
       name,
       timeoutMs: checkTimeoutMs('timeoutMs', timeoutMs),
       attemptTimeoutMs: checkTimeoutMs('attemptTimeoutMs', attemptTimeoutMs),
-      plan: retry && new RetryPlan({ ...retry, name: retry.name ?? name }),
       circuit: this.breaker && circuitOf(this.breaker),
       bulkhead: this.bulkhead,
+      retry:
+        retry === undefined
+          ? { name, maxRetries: 0 }
+          : { ...retry, name: retry.name ?? name, budget: budgetOf(retry.budget) },
     };
     this.#keyed = new Keyed<Policy>(
       checkInteger('maxKeys', maxKeys, 1, true),
@@ -152,28 +159,36 @@ export class Policy implements Component {
     try {
       checkFunction('fn', fn);
       checkCallOptions(options);
-      const { signal, deadline, fallback } = options;
-      checkOptionalFunction('fallback', fallback);
-      signal?.throwIfAborted();
-      const outcome = new Promise<T>((resolve, reject) => {
-        if (deadline?.expired) return reject(new TimeoutError(this.name, 'deadline', 0));
-        this.#guards.plan?.budget?.deposit();
-        const limits = {
-          signal,
-          deadline,
-          execution: executionOf(options),
-          once: Reflect.has(options, ONCE),
-        };
-        new PolicyRun(fn, limits, this.#guards, this.#counts, { resolve, reject }).begin();
-      });
-      if (fallback === undefined) return outcome;
-      return outcome.catch((error: unknown) => {
-        if (signal?.aborted) throw signal.reason;
-        return call(() => fallback(error), { signal });
-      });
+      checkOptionalFunction('fallback', options.fallback);
     } catch (error) {
       return Promise.reject(error);
     }
+    const { signal, deadline, fallback } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const outcome = new Promise<T>((resolve, reject) => {
+      if (deadline?.expired) return reject(deadline.toError(this.name, 0));
+      const { timeoutMs } = this.#guards;
+      const own = timeoutMs === Infinity ? undefined : Deadline.after(timeoutMs);
+      const sooner = earliest(deadline, own);
+      const call: PolicyCall<T> = {
+        fn,
+        guards: this.#guards,
+        counts: this.#counts,
+        signal,
+        deadline: sooner,
+        total: own !== undefined && sooner === own,
+        execution: executionOf(options),
+        once: ONCE in options,
+        resolve,
+        reject,
+      };
+      new PolicyRun(call).begin();
+    });
+    if (fallback === undefined) return outcome;
+    return outcome.catch((error: unknown) => {
+      if (signal?.aborted) throw signal.reason;
+      return limitCall(() => fallback(error), { signal });
+    });
   }
 
   /**
@@ -194,11 +209,12 @@ export class Policy implements Component {
 
   stats(): Stats {
     const { breaker, bulkhead } = this;
+    const { budget } = this.#guards.retry;
     return {
       ...this.#counts,
       keys: this.#keyed.size,
       unregisteredKeys: this.#keyed.unregistered,
-      ...(this.#guards.plan?.budget && { retriesAvailable: this.#guards.plan.budget.available }),
+      ...(budget && { retriesAvailable: budget.available }),
       ...prefixed('breaker', breaker?.stats()),
       ...prefixed('bulkhead', bulkhead?.stats()),
     };

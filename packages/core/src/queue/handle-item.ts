@@ -3,8 +3,9 @@
  * loop and the caller abort it through its run; what it gave up is on its execution, so that a slot is not free too early.
  */
 import { checkFunction, checkOptions, checkTimeoutMs } from '../options/checks.ts';
-import { RetryPlan, type RetryOptions } from '../resilience/retry-plan.ts';
-import { retry } from '../resilience/retry.ts';
+import { budgetOf } from '../resilience/retry-budget.ts';
+import { checkRetryOptions, type RetryOptions } from '../resilience/retry-options.ts';
+import { retry, type RetryCallOptions } from '../resilience/retry.ts';
 import { call } from '../signal/call.ts';
 import { earliest, type Deadline } from '../signal/deadline.ts';
 import { EXECUTION, executionOf, type Execution } from '../signal/execution.ts';
@@ -61,7 +62,7 @@ export class ItemWork<T> {
   readonly #handler: ItemHandler<T>;
   readonly #deadline: Deadline | undefined;
   readonly #timeoutMs: number;
-  readonly #retry: RetryOptions | undefined;
+  readonly #retry: RetryCallOptions | undefined;
 
   /** @throws TypeError, RangeError on bad options. */
   constructor(
@@ -78,7 +79,8 @@ export class ItemWork<T> {
     if (options.retry === undefined) return;
     checkOptions('retry', options.retry);
     // one budget for all items
-    this.#retry = { ...options.retry, budget: new RetryPlan(options.retry).budget };
+    checkRetryOptions(options.retry);
+    this.#retry = { ...options.retry, budget: budgetOf(options.retry.budget) };
   }
 
   /** Runs the handler. Never throws. */

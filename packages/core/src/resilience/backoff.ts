@@ -3,12 +3,12 @@
  * come back together. The trap: `decorrelated` grows from the delay before, so each execution needs a function of its own.
  */
 import {
+  MAX_TIMER_MS,
   checkBetween,
   checkDelayMs,
-  checkFunction,
   checkInteger,
   checkOneOf,
-  outOfRange,
+  checkType,
 } from '../options/checks.ts';
 
 /** How delays are spread. */
@@ -40,6 +40,17 @@ export type Backoff = (failures: number) => number;
 
 const JITTERS: readonly Jitter[] = ['full', 'equal', 'decorrelated', 'none'];
 
+/** Checks the options of a back-off. */
+export function checkBackoff(options: BackoffOptions): void {
+  const { maxRetries, baseDelayMs, factor, maxDelayMs, jitter, random } = options;
+  if (maxRetries !== undefined) checkInteger('maxRetries', maxRetries, 0, true);
+  if (maxDelayMs !== undefined) checkDelayMs('maxDelayMs', maxDelayMs);
+  if (baseDelayMs !== undefined) checkBetween('baseDelayMs', baseDelayMs, 0, maxDelayMs ?? MAX_TIMER_MS);
+  if (factor !== undefined) checkBetween('factor', factor, 1, Number.MAX_VALUE);
+  if (jitter !== undefined) checkOneOf('jitter', jitter, JITTERS);
+  if (random !== undefined) checkType('random', random, 'function');
+}
+
 /**
  * Makes the function that says how long to wait after `failures` failures in a row.
  *
@@ -50,24 +61,20 @@ const JITTERS: readonly Jitter[] = ['full', 'equal', 'decorrelated', 'none'];
  * @throws TypeError, RangeError on bad options.
  */
 export function backoff(options: BackoffOptions = {}): Backoff {
-  const { baseDelayMs, maxDelayMs, factor = 2, jitter = 'full', random = Math.random } = options;
-  const cap = checkDelayMs('maxDelayMs', maxDelayMs ?? Math.max(20_000, baseDelayMs ?? 0));
-  const base = checkDelayMs('baseDelayMs', baseDelayMs ?? Math.min(100, cap));
-  if (base > cap) throw outOfRange('baseDelayMs', `at most maxDelayMs, ${cap}`, base);
-  checkBetween('factor', factor, 1, Number.MAX_VALUE);
-  checkOneOf('jitter', jitter, JITTERS);
-  checkFunction('random', random);
-  checkInteger('maxRetries', options.maxRetries ?? 3, 0, true);
+  checkBackoff(options);
+  const { baseDelayMs = 100, factor = 2, jitter = 'full', random = Math.random } = options;
+  // where only one of the two is given it moves the other
+  const cap = options.maxDelayMs ?? Math.max(20_000, baseDelayMs);
+  const base = Math.min(baseDelayMs, cap);
   let previous = base;
   return (failures) => {
     if (jitter === 'decorrelated') {
       if (failures <= 1) previous = base;
-      previous = Math.min(cap, base + random() * (previous * 3 - base));
-      return previous;
+      return (previous = Math.min(cap, base + random() * (previous * 3 - base)));
     }
     // the power may be infinite, and a base of 0 times that is no number
     const ceiling = Math.min(cap, base * Math.min(factor ** (failures - 1), Number.MAX_VALUE));
-    if (jitter === 'none') return ceiling;
-    return jitter === 'full' ? random() * ceiling : (ceiling + random() * ceiling) / 2;
+    const share = jitter === 'none' ? 1 : jitter === 'full' ? random() : (1 + random()) / 2;
+    return ceiling * share;
   };
 }

@@ -11,14 +11,14 @@ import { checkFunction } from '../options/checks.ts';
 import { now } from '../runtime.ts';
 import { call } from '../signal/call.ts';
 import { executionOf } from '../signal/execution.ts';
-import { SpareContext } from '../signal/spare-context.ts';
+import { spareContexts } from '../signal/spare-context.ts';
 import { checkCallOptions, type CallOptions, type Work } from '../signal/work-context.ts';
 import { makeCircuit, type CircuitBreakerOptions } from './circuit-options.ts';
 import { checkSnapshot, type CircuitSnapshot } from './circuit-snapshot.ts';
 import type { Circuit } from './circuit.ts';
 
 const NO_OPTIONS: CallOptions = {};
-const spare: SpareContext<object> = /* @__PURE__ */ new SpareContext({});
+const freeContext = /* @__PURE__ */ spareContexts({});
 
 let circuitOfBreaker: (breaker: CircuitBreaker) => Circuit;
 
@@ -62,7 +62,7 @@ export class CircuitBreaker implements Component {
       return this.#execute(fn, options);
     const { succeeded, failed } = this.#handlersOf(circuit);
     try {
-      return Promise.resolve(fn(spare.get())).then(succeeded, failed);
+      return Promise.resolve(fn(freeContext())).then(succeeded, failed);
     } catch (error) {
       return Promise.reject<T>(error).catch(failed);
     }

@@ -9,7 +9,8 @@
  *       └── halfOpenCalls trials succeeded ──────────────────────────────────────────────────┘
  */
 import { CircuitOpenError, type CircuitState } from '../errors/circuit-open-error.ts';
-import { isHoldfastError, isRefusal } from '../errors/is-holdfast-error.ts';
+import { isRefusal } from '../errors/brand.ts';
+import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { emit, observed } from '../events/bus.ts';
 import { now } from '../runtime.ts';
 import type { CircuitSnapshot } from './circuit-snapshot.ts';

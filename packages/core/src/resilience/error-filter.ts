@@ -1,5 +1,5 @@
 /** Which errors something applies to: classes, or a predicate that may be asynchronous. */
-import { checkFunction, invalidType } from '../options/checks.ts';
+import { checkType } from '../options/checks.ts';
 import type { Awaitable } from '../signal/work-context.ts';
 
 /** A class of errors, abstract ones included. */
@@ -10,12 +10,7 @@ export type ErrorFilter = readonly ErrorClass[] | ((error: unknown) => Awaitable
 
 /** Checks an option that takes a filter. */
 export function checkErrorFilter(option: string, value: unknown): void {
-  if (!Array.isArray(value)) {
-    if (typeof value !== 'function')
-      throw invalidType(option, 'a function or an array of error classes', value);
-    return;
-  }
-  for (const [index, one] of value.entries()) checkFunction(`${option}[${index}]`, one);
+  for (const one of Array.isArray(value) ? value : [value]) checkType(option, one, 'function');
 }
 
 /** Whether the filter applies to `error`. A predicate may throw. */

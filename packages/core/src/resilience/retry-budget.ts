@@ -68,3 +68,8 @@ export class RetryBudget {
     if (this.#slices.size > SLICES + 1) void this.available;
   }
 }
+
+/** The budget that an option means: the instance given, or one made of the options given. */
+export function budgetOf(option: RetryBudget | RetryBudgetOptions | undefined): RetryBudget | undefined {
+  return option === undefined || option instanceof RetryBudget ? option : new RetryBudget(option);
+}

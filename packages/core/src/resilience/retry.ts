@@ -2,17 +2,22 @@
  * Runs work again while it fails: with growing, jittered waits, no longer than its deadline, and never for a caller who has left.
  * The outcome is the work's own value or its last error, the same object. The trap: what is retried must be safe to do twice.
  */
-import { TimeoutError } from '../errors/timeout-error.ts';
-import { checkFunction } from '../options/checks.ts';
-import { executionOf } from '../signal/execution.ts';
-import {
-  checkCallOptions,
-  type AttemptContext,
-  type CallOptions,
-  type Work,
-} from '../signal/work-context.ts';
-import { RetryPlan, type RetryOptions } from './retry-plan.ts';
-import { RetryRun, firstAttempt, type RunOptions } from './retry-run.ts';
+import { checkType } from '../options/checks.ts';
+import { checkCallOptions } from '../signal/call-options.ts';
+import { EXECUTION, executionOf } from '../signal/execution-key.ts';
+import type { Execution } from '../signal/execution.ts';
+import { spareContexts } from '../signal/spare-context.ts';
+import type { AttemptContext, CallOptions, Work } from '../signal/work-context.ts';
+import { makeAttempts, type Attempts } from './attempts.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { checkRetryOptions, type RetryOptions } from './retry-options.ts';
+
+/** How one call is retried. A budget made for a single call would limit nothing, so it is an instance that others share. */
+export interface RetryCallOptions extends RetryOptions, CallOptions {
+  readonly budget?: RetryBudget | undefined;
+}
+
+const firstAttempt = /* @__PURE__ */ spareContexts({ attempt: 1 });
 
 /**
  * Runs `fn`, and runs it again up to `maxRetries` times while it fails.
@@ -24,31 +29,52 @@ import { RetryRun, firstAttempt, type RunOptions } from './retry-run.ts';
  * @throws TimeoutError of kind `deadline` when that passes while `fn` runs; a wait that would not end in time is not begun.
  * @throws TypeError, RangeError (as rejections) on bad options.
  */
-export function retry<T>(fn: Work<T, AttemptContext>, options: RetryOptions & CallOptions = {}): Promise<T> {
-  try {
-    checkFunction('fn', fn);
-    checkCallOptions(options);
-    const plan = new RetryPlan(options);
-    const { signal, deadline } = options;
-    signal?.throwIfAborted();
-    if (deadline?.expired) throw new TimeoutError(plan.name, 'deadline', 0);
-    plan.budget?.deposit();
-    const run: RunOptions = { signal, deadline, execution: executionOf(options) };
-    if (signal === undefined && deadline === undefined && run.execution === undefined && !plan.retryResultIf)
-      return simply(fn, run, plan);
-    return new Promise((resolve, reject) => new RetryRun(fn, run, plan, { resolve, reject }).begin());
-  } catch (error) {
-    return Promise.reject(error);
-  }
+export async function retry<T>(fn: Work<T, AttemptContext>, options: RetryCallOptions = {}): Promise<T> {
+  checkType('fn', fn, 'function');
+  checkCallOptions(options);
+  checkRetryOptions(options);
+  const { signal, deadline, budget } = options;
+  if (budget !== undefined) checkType('budget.spend', Object(budget).spend, 'function');
+  signal?.throwIfAborted();
+  if (deadline?.expired) throw deadline.toError(options.name ?? 'retry', 0);
+  budget?.deposit();
+  const execution = executionOf(options);
+  let first: { readonly error: unknown } | undefined;
+  // a first attempt that nothing can end needs nothing that could
+  if (!signal && !deadline && !execution && !options.retryResultIf)
+    try {
+      return await fn(firstAttempt());
+    } catch (error) {
+      first = { error };
+    }
+  return makeAttempts(attemptsOf(fn, options, execution), options, options, first);
 }
 
-/** Where nothing can end the first attempt, a success costs little more than the work itself. */
-function simply<T>(fn: Work<T, AttemptContext>, run: RunOptions, plan: RetryPlan): Promise<T> {
-  const goOn = (error: unknown): Promise<T> =>
-    new Promise((resolve, reject) => new RetryRun(fn, run, plan, { resolve, reject }).resume(error));
-  try {
-    return Promise.resolve(fn(firstAttempt.get())).then(undefined, goOn);
-  } catch (error) {
-    return goOn(error);
-  }
+function attemptsOf<T>(
+  fn: Work<T, AttemptContext>,
+  { signal, deadline }: CallOptions,
+  execution: Execution | undefined,
+): Attempts<T> {
+  let controller: AbortController | undefined;
+  let running: Promise<T> | undefined;
+  return {
+    start(attempt) {
+      const context = {
+        get signal(): AbortSignal {
+          if (signal && !deadline) return signal;
+          controller ??= new AbortController();
+          return controller.signal;
+        },
+        deadline,
+        attempt,
+        [EXECUTION]: execution,
+      };
+      return (running = Promise.resolve(fn(context)));
+    },
+    stop(reason) {
+      controller ??= new AbortController();
+      controller.abort(reason);
+      if (running) execution?.abandon(running);
+    },
+  };
 }

@@ -2,7 +2,7 @@
  * One DOM listener per signal for the whole library, however many calls wait on it. Adding and removing is constant time, and
  * the listener leaves with the last waiter, so a signal that lives as long as the process collects nothing.
  */
-import { reportError } from '../runtime.ts';
+import { notify } from '../runtime.ts';
 
 /** Something to tell when a signal aborts. It is an object and not a closure, so that a waiter costs nothing extra. */
 export interface AbortListener {
@@ -10,48 +10,32 @@ export interface AbortListener {
   onAbort(reason: unknown): void;
 }
 
-class SignalLinks {
-  readonly listeners: Set<AbortListener> = new Set<AbortListener>();
-  readonly #signal: AbortSignal;
+const linksOf = /* @__PURE__ */ new WeakMap<EventTarget, Set<AbortListener>>();
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-    signal.addEventListener('abort', this);
-  }
-
-  handleEvent(): void {
-    const told = [...this.listeners];
-    this.close();
-    for (const listener of told) {
-      try {
-        listener.onAbort(this.#signal.reason);
-      } catch (error) {
-        reportError(error);
-      }
-    }
-  }
-
-  close(): void {
-    this.listeners.clear();
-    linksOf.delete(this.#signal);
-    this.#signal.removeEventListener('abort', this);
-  }
+/** The one listener of every signal. */
+function tellAll(this: AbortSignal): void {
+  const listeners = [...(linksOf.get(this) ?? [])];
+  unlisten(this);
+  for (const listener of listeners) notify(() => listener.onAbort(this.reason));
 }
 
-const linksOf = new WeakMap<AbortSignal, SignalLinks>();
+function unlisten(signal: AbortSignal): void {
+  linksOf.delete(signal);
+  signal.removeEventListener('abort', tellAll);
+}
 
 /** Tells `listener` when `signal` aborts. The signal must not be aborted yet. */
 export function linkAbort(signal: AbortSignal, listener: AbortListener): void {
-  let links = linksOf.get(signal);
-  if (links === undefined) {
-    links = new SignalLinks(signal);
-    linksOf.set(signal, links);
+  let listeners = linksOf.get(signal);
+  if (listeners === undefined) {
+    linksOf.set(signal, (listeners = new Set<AbortListener>()));
+    signal.addEventListener('abort', tellAll);
   }
-  links.listeners.add(listener);
+  listeners.add(listener);
 }
 
 /** Takes `listener` back; does nothing where it is not linked. */
 export function unlinkAbort(signal: AbortSignal, listener: AbortListener): void {
-  const links = linksOf.get(signal);
-  if (links !== undefined && links.listeners.delete(listener) && links.listeners.size === 0) links.close();
+  const listeners = linksOf.get(signal);
+  if (listeners?.delete(listener) && listeners.size === 0) unlisten(signal);
 }

@@ -10,6 +10,7 @@ import { linkAbort, unlinkAbort, type AbortListener } from './abort-links.ts';
 import { Deadline, earliest } from './deadline.ts';
 import { executionOf, type Execution } from './execution.ts';
 import { LazyAbort } from './lazy-abort.ts';
+import { PatientTimer } from './patient-timer.ts';
 import { createContext, type CallOptions, type SignalSource, type Work } from './work-context.ts';
 
 /** How one call is bounded. */
@@ -60,7 +61,7 @@ class Call<T> implements AbortListener {
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
   #abort: LazyAbort | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: PatientTimer | undefined;
   #work: Promise<T> | undefined;
   #over = false;
   #reason: unknown;
@@ -80,15 +81,15 @@ class Call<T> implements AbortListener {
   }
 
   run(fn: Work<T>): void {
-    const { signal, deadline } = this.#limits;
-    const remainingMs = deadline?.remainingMs ?? Infinity;
-    const limitMs = Math.min(this.#timeoutMs, remainingMs);
+    const { signal, deadline, name = 'The call', kind = 'total' } = this.#limits;
+    const own = this.#timeoutMs === Infinity ? undefined : Deadline.after(this.#timeoutMs);
+    const sooner = earliest(deadline, own);
     let source: SignalSource | undefined;
-    if (limitMs !== Infinity) {
-      const kind = remainingMs < this.#timeoutMs ? 'deadline' : (this.#limits.kind ?? 'total');
-      this.#timer = setTimeout(
-        () => this.#end(new TimeoutError(this.#limits.name ?? 'The call', kind, limitMs)),
-        limitMs,
+    if (sooner !== undefined) {
+      const limitMs = sooner === own ? this.#timeoutMs : sooner.remainingMs;
+      this.#timer = new PatientTimer();
+      this.#timer.until(sooner, () =>
+        this.#end(new TimeoutError(name, sooner === own ? kind : 'deadline', limitMs)),
       );
       source = this.#abort = this.#limits.abort ?? new LazyAbort();
     } else if (signal !== undefined) {
@@ -96,8 +97,7 @@ class Call<T> implements AbortListener {
     }
     if (signal !== undefined) linkAbort(signal, this);
 
-    const own = this.#timeoutMs === Infinity ? undefined : Deadline.after(this.#timeoutMs);
-    this.#work = start(fn, source, earliest(deadline, own), this.#execution);
+    this.#work = start(fn, source, sooner, this.#execution);
     this.#work.then(
       (value) => this.#settle(this.#resolve, value),
       (error: unknown) => this.#settle(this.#reject, error),
@@ -135,7 +135,7 @@ class Call<T> implements AbortListener {
   }
 
   #release(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     if (this.#limits.signal !== undefined) unlinkAbort(this.#limits.signal, this);
   }
 }

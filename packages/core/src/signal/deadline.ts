@@ -1,4 +1,5 @@
 /** A moment after which an answer is of no use. It is relative and monotonic, so clocks that differ or step do not matter. */
+import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkDelayMs } from '../options/checks.ts';
 import { keepShape, now } from '../runtime.ts';
 
@@ -29,6 +30,17 @@ export class Deadline {
     return this.#at <= now();
   }
 
+  /** Whether this one comes before `other`. */
+  isBefore(other: Deadline): boolean {
+    const left: { readonly remainingMs: number } = other;
+    return #at in other ? this.#at < other.#at : this.remainingMs < left.remainingMs;
+  }
+
+  /** The error of a call, described by `what`, that had `givenMs` milliseconds when it began and has been ended by this deadline. */
+  toError(what: string, givenMs: number): TimeoutError {
+    return new TimeoutError(what, 'deadline', givenMs);
+  }
+
   /** Prints as what remains. */
   toJSON(): { remainingMs: number } {
     return { remainingMs: this.remainingMs };
@@ -38,7 +50,7 @@ export class Deadline {
 /** The one that comes first; `undefined` where there is none. */
 export function earliest(a: Deadline | undefined, b: Deadline | undefined): Deadline | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  return a.remainingMs <= b.remainingMs ? a : b;
+  return a.isBefore(b) ? a : b;
 }
 
 const deadlines = /* @__PURE__ */ new WeakMap<AbortSignal, Deadline>();

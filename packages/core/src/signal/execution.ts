@@ -5,8 +5,7 @@
  */
 import { keepShape } from '../runtime.ts';
 
-/** Key of the record on a context. */
-export const EXECUTION: unique symbol = Symbol('holdfast.execution');
+export { EXECUTION, executionOf } from './execution-key.ts';
 
 /** One run of guarded work. */
 export class Execution {
@@ -58,11 +57,6 @@ export class Execution {
     }
     if (this.#parent !== undefined) this.#parent.#leave();
   }
-}
-
-/** The execution that a context or options object belongs to. */
-export function executionOf(options: object | undefined): Execution | undefined {
-  return options === undefined ? undefined : Reflect.get(options, EXECUTION);
 }
 
 keepShape(new Execution(undefined));

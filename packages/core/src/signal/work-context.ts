@@ -2,7 +2,7 @@
  * What work is given and what calls accept: the caller's signal and deadline. A context is itself a valid options object, also
  * spread (`{ ...ctx, maxWaitMs: 250 }`), so `signal` on it is an own, enumerable getter that makes its controller when first read.
  */
-import { checkOptions, invalidType } from '../options/checks.ts';
+export { checkCallOptions } from './call-options.ts';
 import { keepShape } from '../runtime.ts';
 import { bindDeadline, type Deadline } from './deadline.ts';
 import { EXECUTION, type Execution } from './execution.ts';
@@ -53,7 +53,7 @@ class NeverAborts implements SignalSource {
 const SOURCE: unique symbol = Symbol('holdfast.source');
 
 /** The old way to define a getter, and the fast one: `Object.defineProperty` has to read a descriptor each time. */
-const defineGetter = Reflect.get(Object.prototype, '__defineGetter__') as {
+const defineGetter = /* @__PURE__ */ Reflect.get(Object.prototype, '__defineGetter__') as {
   call(target: object, key: string, get: (this: LazyContext) => unknown): void;
 };
 
@@ -106,25 +106,4 @@ export function passContext(
 /** Adds members to a context without reading its signal. */
 export function extendContext<C extends WorkContext, E extends object>(context: C, extra: E): C & E {
   return Object.assign(context, extra);
-}
-
-/** Checks the options every call shares. */
-export function checkCallOptions(options: CallOptions): void {
-  checkOptions('options', options);
-  const { signal, deadline } = options;
-  if (
-    signal !== undefined &&
-    (typeof signal !== 'object' ||
-      signal === null ||
-      typeof signal.addEventListener !== 'function' ||
-      typeof signal.throwIfAborted !== 'function')
-  ) {
-    throw invalidType('signal', 'an AbortSignal', signal);
-  }
-  if (
-    deadline !== undefined &&
-    (typeof deadline !== 'object' || deadline === null || typeof deadline.remainingMs !== 'number')
-  ) {
-    throw invalidType('deadline', 'a Deadline', deadline);
-  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CircuitOpenError, QueueFullError, TimeoutError, isHoldfastError } from '../../src/index.ts';
-import { isRefusal } from '../../src/errors/is-holdfast-error.ts';
+import { isRefusal } from '../../src/errors/brand.ts';
 
 describe('isHoldfastError', () => {
   it('tells our errors from others, by code where one is given', () => {

@@ -60,7 +60,7 @@ describe('option checks', () => {
 
   it('names option and value', () => {
     expect(() => checkInteger('concurrency', 1.5, 1, true)).toThrow(
-      'concurrency must be a whole number from 1 up, or Infinity, got 1.5',
+      'concurrency must be a whole number between 1 and Infinity, got 1.5',
     );
     expect(() => checkOneOf('jitter', 'ful', ['full', 'none'])).toThrow(
       'jitter must be one of full, none, got "ful"',
