@@ -6,7 +6,7 @@ import {
   toProblem,
   type HoldfastCode,
 } from '../../src/index.ts';
-import { HOLDFAST_ERROR } from '../../src/errors/holdfast-error.ts';
+import { HOLDFAST_ERROR } from '../../src/errors/brand.ts';
 
 /** An error of another copy of the package: not of our classes, but with the brand. */
 function foreign(code: HoldfastCode, more: object = {}): unknown {
