@@ -1,0 +1,107 @@
+/** An engine as the suite sees it, and one sentence that holds for every engine. */
+import { JobQueue, subscribe, type JobEngine, type JobQueueOptions } from '@holdfast/core';
+import { expect } from 'vitest';
+import { spawnWorker, type WorkerProcess, type WorkerTask } from './worker-process.ts';
+
+/** What the suite needs to know of an engine. */
+export interface EngineUnderTest {
+  /** Absent for the one that is built in. */
+  readonly engine: JobEngine | undefined;
+  /** A URL with nothing behind it yet: another one for each test. */
+  url(): string | Promise<string>;
+  /** Where another process gets the engine from; absent for one that ends with its process. */
+  readonly importedFrom?: { readonly specifier: string; readonly name: string } | undefined;
+}
+
+/** A test that all engines share. Its second half may depend on a capability, never on a name. */
+export interface EngineCase {
+  readonly sentence: string;
+  readonly run: (place: Place) => Promise<void>;
+}
+
+/** One test's own queues, disposed of at its end. */
+export class Place implements AsyncDisposable {
+  readonly #under: EngineUnderTest;
+  readonly #url: string;
+  readonly #open: AsyncDisposable[] = [];
+  /** With a subscriber nothing is said on the console. */
+  readonly #listening: Disposable = subscribe(() => {});
+
+  constructor(under: EngineUnderTest, url: string) {
+    this.#under = under;
+    this.#url = url;
+  }
+
+  /** A queue object on this test's URL; several of one name are the same queue, as far as the engine reaches. */
+  queue<T = unknown>(options: Partial<JobQueueOptions> = {}): JobQueue<T> {
+    const { engine } = this.#under;
+    const engines = engine === undefined ? [] : [engine];
+    const queue = new JobQueue<T>({ name: 'jobs', url: this.#url, engines, retry: QUICK, ...options });
+    this.#open.push({
+      [Symbol.asyncDispose]: async () => {
+        queue.cancel();
+        await queue[Symbol.asyncDispose]();
+      },
+    });
+    return queue;
+  }
+
+  /** Another process that works on queue `jobs`, or `undefined` where no other process can. */
+  process(task: WorkerTask): WorkerProcess | undefined {
+    const { importedFrom } = this.#under;
+    if (importedFrom === undefined) return undefined;
+    const worker = spawnWorker({ ...importedFrom, url: this.#url, ...task });
+    this.#open.push(worker);
+    return worker;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#open.toReversed()) await one[Symbol.asyncDispose]();
+    this.#listening[Symbol.dispose]();
+  }
+}
+
+/** Starts again at once, so that tests need not wait. */
+export const QUICK = { maxRetries: 3, baseDelayMs: 1, maxDelayMs: 1, jitter: 'none' } as const;
+
+/** A promise with its resolver: how tests wait for events instead of for time. */
+export class Gate<T = void> {
+  readonly opened: Promise<T>;
+  #open: (value: T) => void = () => {};
+
+  constructor() {
+    this.opened = new Promise<T>((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  open(value: T): void {
+    this.#open(value);
+  }
+}
+
+/** Collects what handlers do, and waits for so much of it. */
+export class Log<T> {
+  readonly entries: T[] = [];
+  readonly #waiting = new Set<{ readonly count: number; readonly gate: Gate }>();
+
+  add(entry: T): void {
+    this.entries.push(entry);
+    for (const one of this.#waiting) if (this.entries.length >= one.count) one.gate.open();
+  }
+
+  /** Resolves once there are `count` entries. */
+  async reached(count: number): Promise<readonly T[]> {
+    if (this.entries.length < count) {
+      const gate = new Gate();
+      this.#waiting.add({ count, gate });
+      await gate.opened;
+    }
+    return this.entries;
+  }
+}
+
+/** Expects something of what `fn` gives, sooner or later: only how fast a machine is may make it late. */
+export function eventually<T>(fn: () => T): ReturnType<typeof expect.poll<T>> {
+  return expect.poll(fn, { timeout: 10_000, interval: 10 });
+}
