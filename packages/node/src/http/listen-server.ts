@@ -4,7 +4,14 @@
  */
 import { once } from 'node:events';
 import { isHoldfastError, type Service } from '@holdfast/core';
-import { checkInteger, checkName, controlOf, invalidType, outOfRange } from '@holdfast/core/internal';
+import {
+  checkInteger,
+  checkName,
+  checkTimeoutMs,
+  controlOf,
+  invalidType,
+  outOfRange,
+} from '@holdfast/core/internal';
 import type { HostProcess } from '../process/host-process.ts';
 import { processSettings, type ProcessOptions, type ProcessSettings } from '../process/process-options.ts';
 import { ownerOf } from '../process/signal-owner.ts';
@@ -18,6 +25,11 @@ export interface ListenOptions extends ProcessOptions {
   readonly port: number;
   /** @default all addresses of the machine */
   readonly host?: string | undefined;
+  /**
+   * How long an idle HTTP/1 connection is kept, in milliseconds. Behind a balancer it has to be longer than the balancer keeps
+   * it, or the balancer uses one that is just being ended: 65_000 where that keeps it for 60 s. @default Node's own, 5_000
+   */
+  readonly keepAliveMs?: number | undefined;
 }
 
 /** What a framework does itself on the way to listening. */
@@ -49,11 +61,14 @@ export async function listenServerOf<S extends AnyServer>(
   options: ListenOptions,
   { prepare, listen = () => listenOn(server, options) }: ListenSteps = {},
 ): Promise<S> {
-  const settings = processSettings(options, ['service', 'port', 'host']);
+  const settings = processSettings(options, ['service', 'port', 'host', 'keepAliveMs']);
   const { service } = options;
   if (typeof service?.start !== 'function') throw invalidType('service', 'a Service', service);
   if (checkInteger('port', options.port, 0) > 65_535) throw outOfRange('port', 'at most 65535', options.port);
   if (options.host !== undefined) checkName('host', options.host);
+  if (options.keepAliveMs !== undefined) checkTimeoutMs('keepAliveMs', options.keepAliveMs);
+  if (options.keepAliveMs !== undefined && 'keepAliveTimeout' in server)
+    server.keepAliveTimeout = options.keepAliveMs;
 
   ownerOf(host).add(service, settings);
   if (!isDrained(service, server)) drainServer(service, server);

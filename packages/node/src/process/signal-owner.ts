@@ -21,7 +21,7 @@ import { Watchdog } from './watchdog.ts';
 /** The same signal within this time is one signal that came twice. */
 const DUPLICATE_MS = 500;
 /** How long after its budget a shutdown is ended from outside. */
-const OVERTIME_MS = 1_000;
+export const OVERTIME_MS = 1_000;
 /** How long the process may go on by itself after the last report. */
 const EXIT_GRACE_MS = 100;
 
@@ -32,6 +32,8 @@ const OWNER = Symbol.for('holdfast.signals');
 export interface SignalOwnership {
   /** Takes a service in; the handle lets it go. */
   add(service: Service, settings: ProcessSettings): Disposable;
+  /** Whether it has taken that service in. */
+  has(service: Service): boolean;
 }
 
 /** The owner of the signals of `host`, made where there is none. */
@@ -43,7 +45,14 @@ export function ownerOf(host: HostProcess): SignalOwnership {
   return made;
 }
 
+/** Whether signals of `host` shut `service` down. */
+export function isOwned(host: HostProcess, service: Service): boolean {
+  const owner: SignalOwnership | undefined = Reflect.get(host, OWNER);
+  return owner?.has(service) ?? false;
+}
+
 interface Entry {
+  readonly service: Service;
   readonly control: ServiceControl;
   readonly settings: ProcessSettings;
   readonly unlink: () => void;
@@ -75,6 +84,7 @@ class SignalOwner implements SignalOwnership {
     const begins = service.signalAt('lame-duck');
     const listener = { onAbort: (): void => this.#begin(entry) };
     const entry: Entry = {
+      service,
       control: controlOf(service),
       settings,
       unlink: () => unlinkAbort(begins, listener),
@@ -87,6 +97,10 @@ class SignalOwner implements SignalOwnership {
     if (begins.aborted) this.#begin(entry);
     else linkAbort(begins, listener);
     return { [Symbol.dispose]: () => this.#remove(entry) };
+  }
+
+  has(service: Service): boolean {
+    return [...this.#entries].some((entry) => entry.service === service);
   }
 
   #remove(entry: Entry): void {
