@@ -6,6 +6,8 @@
 import { SiblingFailedError } from '../errors/lifecycle-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkBoolean, checkFunction, checkInteger, checkName, checkTimeoutMs } from '../options/checks.ts';
+import { FairShare } from '../queue/fair-share.ts';
+import { yieldToLoop } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { call } from '../signal/call.ts';
 import { earliest, type Deadline } from '../signal/deadline.ts';
@@ -74,6 +76,7 @@ export class BatchRun<I, O> implements AbortListener {
   readonly #signal: AbortSignal | undefined;
   readonly #deadline: Deadline | undefined;
   readonly #execution: Execution | undefined;
+  readonly #share: FairShare = new FairShare();
   readonly #abort: LazyAbort = new LazyAbort();
   /** Aborts of items that have a time-out of their own. */
   readonly #timed: Set<LazyAbort> = new Set<LazyAbort>();
@@ -208,6 +211,10 @@ export class BatchRun<I, O> implements AbortListener {
       if (execution.abandoned > 0) {
         this.#endIfOver();
         await new Promise<void>((resolve) => execution.whenSettled(resolve));
+      }
+      if (this.#share.spent) {
+        await yieldToLoop();
+        this.#share.renew();
       }
     }
     this.#lanes -= 1;

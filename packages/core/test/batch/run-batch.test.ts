@@ -43,6 +43,7 @@ function stepwise(): { work: (item: number) => Promise<number>; calls: Map<numbe
 
 const silent = (): void => {};
 const echo = async <T>(item: T): Promise<T> => item;
+const all = async <T>(items: Iterable<T>): Promise<T[]> => (await runBatch(items, echo)).orThrow();
 
 /** A source that counts what was asked of it. */
 function counted(
@@ -99,7 +100,6 @@ describe('runBatch: results', () => {
   });
 
   it('takes any iterable, an empty one, a string, a set, an array with holes and one that grows', async () => {
-    const all = async <T>(items: Iterable<T>): Promise<T[]> => (await runBatch(items, echo)).orThrow();
     expect(await all([])).toEqual([]);
     expect(await all('abc')).toEqual(['a', 'b', 'c']);
     expect(await all(new Set([1, 2]))).toEqual([1, 2]);
@@ -218,6 +218,16 @@ describe('runBatch: concurrency and laziness', () => {
     );
     await settled();
     expect(calls.size).toBe(100);
+  });
+
+  it('lets timers have their turn although the work never waits for anything', async () => {
+    vi.useRealTimers();
+    let ticks = 0;
+    const timer = setInterval(() => (ticks += 1), 1);
+    const { successes } = await runBatch(Array.from({ length: 300_000 }), silent);
+    clearInterval(timer);
+    expect(successes).toHaveLength(300_000);
+    expect(ticks).toBeGreaterThan(0);
   });
 
   it('does not call return on a source that has ended', async () => {
