@@ -67,5 +67,5 @@ describe('dependencies', () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 60_000);
 });

@@ -7,7 +7,7 @@ import { service, never, stop, useFakeTime } from './fake-time.ts';
 
 useFakeTime();
 
-describe('nothing is left', () => {
+describe('nothing is left', { timeout: 60_000 }, () => {
   it('by a service at rest: no timer', () => {
     const owner = service();
     owner.onShutdown('a', () => {});
