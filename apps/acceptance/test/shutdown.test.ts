@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AppProcess } from '../src/app-process.ts';
 import { eventually, Relay, temporaryDirectory } from '../src/relay.ts';
@@ -77,6 +79,18 @@ describe.each(servers)('shutdown of $name', (server) => {
       // before its handlers are there, a signal ends a process as it always did
       expect(code === 0 || (signal === 'SIGTERM' && app.stdout === ''), app.output).toBe(true);
     }
+  });
+
+  it('closes what it opened and exits 1 with one reason when a part cannot be opened', async () => {
+    const data = await temporaryDirectory();
+    await writeFile(
+      join(data, 'relay.db'),
+      'this is no database, and it is longer than a header of one would be',
+    );
+    await using app = new AppProcess(server.main, { env: { ...server.env, PORT: '0', RELAY_DATA: data } });
+    expect(await app.exited, app.output).toEqual({ code: 1, signal: null });
+    expect(app.stdout).not.toContain('listening');
+    expect(app.stderr).toMatch(/not a database/);
   });
 
   it('takes a second SIGTERM as a repeat and still drains', async () => {

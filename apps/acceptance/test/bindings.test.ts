@@ -1,0 +1,15 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+it('lets only the worker file of the relay import the SQLite binding', () => {
+  const apps = fileURLToPath(new URL('../..', import.meta.url));
+  const sources = readdirSync(apps)
+    .map((app) => join(app, 'src'))
+    .flatMap((directory) => readdirSync(join(apps, directory)).map((file) => join(directory, file)));
+  const importing = sources.filter((file) =>
+    /import[( ].*sqlite'/.test(readFileSync(join(apps, file), 'utf8')),
+  );
+  expect(importing).toEqual([join('relay', 'src', 'store.sync.ts')]);
+});
