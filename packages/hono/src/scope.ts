@@ -39,7 +39,7 @@ export function holdfast(options: HoldfastOptions): MiddlewareHandler<HoldfastEn
   if (typeof service?.openScope !== 'function') throw invalidType('service', 'a Service', service);
   checkTimeoutMs('timeoutMs', timeoutMs);
 
-  return async (c, next) => {
+  return (c, next) => {
     const node = nodeBindings(c);
     let handle: ScopeHandle;
     try {

@@ -4,6 +4,7 @@
  */
 import { CircuitBreaker, Policy, type Awaitable, type Component, type Service } from '@holdfast/core';
 import { ADOPT } from '@holdfast/core/internal';
+import { LoopMonitor } from '@holdfast/node';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { CONSUME, type Consumption } from './consume.ts';
@@ -11,12 +12,12 @@ import { RESILIENT, type Resilience } from './resilient.ts';
 import type { InjectionToken } from './tokens.ts';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
-type Method = (...args: unknown[]) => Awaitable<void>;
+type Methods = Readonly<Record<string, (...args: unknown[]) => Awaitable<void>>>;
 
 /** A decorated method. */
 interface Found<M> {
   readonly instance: object;
-  readonly method: Method;
+  readonly name: string;
   readonly where: string;
   readonly metadata: M;
 }
@@ -60,11 +61,11 @@ export class Discovery {
 
   /** Starts every method that consumes. */
   startConsumers(): void {
-    for (const { instance, method, where, metadata } of this.#methods<Consumption>(CONSUME)) {
+    for (const { instance, name, where, metadata } of this.#methods<Consumption>(CONSUME)) {
       const queue = this.#get(metadata.queue);
       if (typeof queue.consume !== 'function')
         throw new TypeError(`@Consume() on ${where}: what is registered there is not a queue`);
-      queue.consume((...args) => Reflect.apply(method, instance, args), metadata.options);
+      queue.consume((...args) => (instance as Methods)[name]?.(...args), metadata.options);
     }
     this.#warnOfScopedConsumers();
   }
@@ -92,10 +93,9 @@ export class Discovery {
 
   *#methodsOf<M>(instance: object, prototype: object, key: string): Generator<Found<M>> {
     for (const name of this.#scanner.getAllMethodNames(prototype)) {
-      const method: Method = Reflect.get(prototype, name);
-      const metadata: M | undefined = Reflect.getMetadata(key, method);
+      const metadata: M | undefined = Reflect.getMetadata(key, Reflect.get(prototype, name));
       if (metadata !== undefined)
-        yield { instance, method, where: `${prototype.constructor.name}.${name}`, metadata };
+        yield { instance, name, where: `${prototype.constructor.name}.${name}`, metadata };
     }
   }
 
@@ -123,7 +123,7 @@ function isClassInstance(value: unknown): value is object {
  * throws away what waits. A class of the application joins by `service.own(this)`.
  */
 function isComponent(instance: object): instance is Component {
-  return ADOPT in instance || isGuard(instance);
+  return ADOPT in instance || isGuard(instance) || instance instanceof LoopMonitor;
 }
 
 /** What holds no work of its own, so that nothing is lost where it is not owned. */

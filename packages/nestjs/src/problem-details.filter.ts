@@ -39,7 +39,7 @@ export class ProblemDetailsFilter implements ExceptionFilter<HoldfastError> {
   #answer(response: PlatformResponse, { status, headers, body }: ProblemAnswer): void {
     const text = JSON.stringify(body);
     if (isNative(response)) {
-      response.writeHead(status, headers).end(text);
+      response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) }).end(text);
       return;
     }
     const { httpAdapter } = this.#host;

@@ -74,9 +74,12 @@ function isContext(value: unknown): value is CallOptions {
   return EXECUTION in value || ('signal' in value && value.signal instanceof AbortSignal);
 }
 
-/** The attempt's context, with whatever else the caller's carried. */
+/** The attempt's context, with whatever else the caller's carried. Neither is touched: both may be shared, and frozen. */
 function attemptOf(given: object, attempt: WorkContext): object {
-  for (const key of Object.keys(given))
-    if (!(key in attempt)) Reflect.set(attempt, key, Reflect.get(given, key));
-  return attempt;
+  if (Object.keys(given).every((key) => key in attempt)) return attempt;
+  const members = {
+    ...Object.getOwnPropertyDescriptors(given),
+    ...Object.getOwnPropertyDescriptors(attempt),
+  };
+  return Object.defineProperties({}, members);
 }

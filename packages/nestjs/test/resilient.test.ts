@@ -4,10 +4,13 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import {
   Consume,
   HoldfastModule,
+  Policy,
   Resilient,
   Service,
+  isHoldfastError,
   type CallOptions,
   type Guard,
+  type ItemContext,
   type RequestScope,
   type Work,
   type WorkContext,
@@ -65,6 +68,45 @@ describe('@Resilient()', () => {
       { signal: { reason: 'first' }, id: 'job-1', attempt: 3 },
       { signal: { reason: 'second' }, id: 'job-1', attempt: 3 },
     ]);
+  });
+
+  it('works with policies: their time-outs abort what the method passes on', async () => {
+    class Upstream extends Policy {
+      constructor() {
+        super({ name: 'upstream', attemptTimeoutMs: 10, retry: { maxRetries: 1, baseDelayMs: 1 } });
+      }
+    }
+    const attempts: [attempt: number, enqueuedAt: Date, reason: unknown][] = [];
+    @Injectable()
+    class Caller {
+      @Resilient(Upstream)
+      async call(ctx: ItemContext): Promise<never> {
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+        attempts.push([ctx.attempt, ctx.enqueuedAt, ctx.signal.reason]);
+        throw ctx.signal.reason;
+      }
+    }
+    const moduleRef = await start(Upstream, Caller);
+    const enqueuedAt = new Date(0);
+    const { signal } = new AbortController();
+    const ctx: ItemContext = { signal, deadline: undefined, attempt: 7, enqueuedAt, queueDelayMs: 3 };
+    const call = moduleRef.get(Caller).call(ctx);
+    await expect(call).rejects.toSatisfy((error) => isHoldfastError(error, 'TIMEOUT'));
+    const timedOut = expect.objectContaining({ code: 'TIMEOUT' });
+    expect(attempts).toEqual([
+      [1, enqueuedAt, timedOut],
+      [2, enqueuedAt, timedOut],
+    ]);
+  });
+
+  it('touches neither context, since both may be frozen, and gives one that can be spread', async () => {
+    const attempt = Object.freeze({ signal: AbortSignal.abort('attempt'), deadline: undefined, attempt: 1 });
+    const policy: Guard = { execute: async (fn) => fn(attempt) };
+    const moduleRef = await start(Payments, { provide: Twice, useValue: policy });
+    const given = Object.freeze({ signal: new AbortController().signal, deadline: undefined, id: 'job-1' });
+    await moduleRef.get(Payments).charge('a', given);
+    expect(moduleRef.get(Payments).seen).toEqual([{ ...attempt, id: 'job-1' }]);
+    expect(attempt).not.toHaveProperty('id');
   });
 
   it("keeps what a request's scope can do", async () => {
