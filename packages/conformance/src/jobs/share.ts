@@ -78,12 +78,12 @@ export const shareCases: readonly EngineCase[] = [
       const seen = new Log<string>();
       after.consume((payload) => seen.add(payload));
       if (after.capabilities.durability === 'none') {
-        expect(before.lost()).toBe(3);
+        expect(await before.drain()).toMatchObject({ drained: false, left: 3 });
         await sleep(100);
         expect(seen.entries).toEqual([]);
         return;
       }
-      expect(before.lost()).toBe(0);
+      expect(await before.drain()).toMatchObject({ drained: true, left: 0 });
       expect((await seen.reached(3)).toSorted()).toEqual(['a', 'b', 'later']);
       expect(await after.deadLetters.list()).toMatchObject([{ id: 'dead' }]);
     },

@@ -53,6 +53,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
   #disposing: Promise<void> | undefined;
   #closed = false;
   #released = false;
+  /** Jobs that only memory held when it was let go. */
   #lost = 0;
   #cancelled = false;
   #fault: LoopFault | undefined;
@@ -168,12 +169,6 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
     this.settle();
   }
 
-  /** Jobs in memory that nobody will work on any more. */
-  lost(): number {
-    if (this.#released) return this.#lost;
-    return this.#cancelled && !this.#durable ? this.#left() : 0;
-  }
-
   async stats(): Promise<Stats> {
     const counts = await this.#counts().catch((): Stats => ({}));
     const { pending } = this.admission;
@@ -258,7 +253,7 @@ export class JobHub implements IntakeHost, JobConsumerHost, JobProducerHost, Abo
   }
 
   #report(unfinished: number): DrainReport {
-    const left = this.#cancelled ? this.#left() : unfinished;
+    const left = (this.#cancelled ? this.#left() : unfinished) + this.#lost;
     return { drained: left === 0, left, leaked: this.#cancelled ? this.#jobsInHand() : [] };
   }
 

@@ -171,11 +171,6 @@ export class JobQueue<T> implements Component, Adoptable, AsyncDisposable {
     this.#hub.cancel(reason);
   }
 
-  /** How many accepted jobs were given up undelivered, by a cancel or a disposal: only jobs that memory alone holds can be. */
-  lost(): number {
-    return this.#hub.lost();
-  }
-
   /** Numbers of the engine (those its capabilities name) and of this process. What is not known is absent. */
   stats(): Promise<Stats> {
     return this.#hub.stats();
