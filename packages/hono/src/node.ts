@@ -20,6 +20,8 @@ export interface FetchApp {
  * await listen(app, { service, port: 3000 });
  */
 export function listen(app: FetchApp, options: ListenOptions): Promise<Server> {
-  const listener = getRequestListener((request, bindings) => app.fetch(request, bindings as never));
+  const listener = getRequestListener((request, bindings) => app.fetch(request, bindings as never), {
+    hostname: 'localhost', // for clients of HTTP/1.0, health checks among them, which need not name a host
+  });
   return listenServer(createServer(listener), options);
 }
