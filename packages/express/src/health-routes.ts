@@ -11,5 +11,5 @@ import { Router } from 'express';
  */
 export function healthRoutes(service: Service): Router {
   const answer = answerHealth(service);
-  return Router().get(['/livez', '/readyz', '/metrics'], answer);
+  return Router({ caseSensitive: true, strict: true }).get(['/livez', '/readyz', '/metrics'], answer);
 }
