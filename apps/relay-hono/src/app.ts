@@ -1,17 +1,15 @@
 /** The relay as a Hono app for Node. */
 import { healthRoutes, holdfast, problemDetails, type HoldfastEnv } from '@holdfast/hono';
-import { problem, requestOf, type Answer, type Relay } from '@holdfast-app/relay';
+import { pathOf, problem, requestOf, type Answer, type Relay } from '@holdfast-app/relay';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 
+/** What the app finds in its context: the scope, and Node's own request and response. */
+export type RelayEnv = HoldfastEnv & { Bindings: HttpBindings };
+
 /** Mounts health, scope, the routes, and what answers everything else. */
-export function relayApp({
-  service,
-  config,
-  routes,
-  notServed,
-}: Relay): Hono<HoldfastEnv & { Bindings: HttpBindings }> {
-  const app = new Hono<HoldfastEnv & { Bindings: HttpBindings }>();
+export function relayApp({ service, config, routes, notServed }: Relay): Hono<RelayEnv> {
+  const app = new Hono<RelayEnv>({ getPath: sentPath });
   app.route('/', healthRoutes(service));
   app.use(holdfast({ service, timeoutMs: config.requestTimeoutMs }));
   for (const { method, path, handle } of routes)
@@ -23,4 +21,10 @@ export function relayApp({
 
 function respond({ status, headers, body }: Answer): Response {
   return new Response(body, { status, headers });
+}
+
+/** The path as it was sent: that of a Request is normalised, so it may be another one. */
+function sentPath(request: Request, options?: { readonly env?: HttpBindings }): string {
+  const incoming = options?.env?.incoming;
+  return incoming === undefined ? new URL(request.url).pathname : pathOf(requestOf(incoming));
 }

@@ -3,6 +3,7 @@ import { problem, type RelayConfig } from '@holdfast-app/relay';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import express from 'express';
 import type { FastifyReply } from 'fastify';
 
 /** The adapter of `RELAY_PLATFORM`. */
@@ -11,15 +12,15 @@ export function platformAdapter({ platform }: RelayConfig): AbstractHttpAdapter 
 }
 
 function expressAdapter(): ExpressAdapter {
-  const adapter = new ExpressAdapter();
-  adapter.getInstance().disable('x-powered-by').enable('case sensitive routing').enable('strict routing');
-  return adapter;
+  // its router is made with the first use, so what is set comes before Nest has it
+  const app = express().disable('x-powered-by').disable('etag');
+  return new ExpressAdapter(app.enable('case sensitive routing').enable('strict routing'));
 }
 
 function fastifyAdapter(): FastifyAdapter {
   const adapter = new FastifyAdapter({
-    // an id has up to 128 characters, each of which may come percent-encoded
-    routerOptions: { maxParamLength: 512 },
+    // no shorter than what Node takes for a request line: what an id may be is the relay's to say
+    routerOptions: { maxParamLength: 16_384 },
     frameworkErrors: refuse,
   });
   const fastify = adapter.getInstance();

@@ -1,6 +1,6 @@
 /** Answers as plain data, so that every framework writes the same bytes: JSON, or a problem (RFC 9457) for everything refused. */
 import { toProblem } from '@holdfast/core';
-import { RequestError } from './request-error.ts';
+import { RequestError, malformed } from './request-error.ts';
 
 /** A whole response. The body is JSON text. */
 export interface Answer {
@@ -24,13 +24,13 @@ export function json(
   value: Readonly<Record<string, unknown>>,
   headers: Readonly<Record<string, string>> = {},
 ): Answer {
-  return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) };
+  return answer(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers }, value);
 }
 
 /** The answer to `error`; `members` are added to the problem. */
 export function problem(error: unknown, members: Readonly<Record<string, unknown>> = {}): Answer {
   const { status, headers, body } = refusalOf(error);
-  return { status, headers, body: JSON.stringify({ ...body, ...members }) };
+  return answer(status, headers, { ...body, ...members });
 }
 
 /** What `error` means to a caller. An error that nobody expected is reported here, and the caller learns only that there was one. */
@@ -49,6 +49,12 @@ export function refusalOf(error: unknown): {
   };
 }
 
+/** The length is said here, so that an answer to HEAD has it too, whatever the framework. */
+function answer(status: number, headers: Readonly<Record<string, string>>, value: unknown): Answer {
+  const body = JSON.stringify(value);
+  return { status, headers: { ...headers, 'Content-Length': String(Buffer.byteLength(body)) }, body };
+}
+
 const INTERNAL = {
   status: 500,
   code: 'INTERNAL',
@@ -61,8 +67,8 @@ const INTERNAL = {
 function asRequestError(error: unknown): RequestError | undefined {
   if (error instanceof RequestError) return error;
   const { statusCode, status = statusCode } = Object(error) as Readonly<Record<string, unknown>>;
-  if (typeof status === 'number' && status >= 400 && status < 500)
-    return new RequestError('BAD_REQUEST', 'the request is malformed');
+  if (status === 415) return new RequestError('UNSUPPORTED_MEDIA_TYPE', 'the body must be application/json');
+  if (typeof status === 'number' && status >= 400 && status < 500) return malformed();
   console.error(error);
   return undefined;
 }

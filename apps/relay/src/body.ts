@@ -27,7 +27,7 @@ export async function readJson(
   const bytes = await withTimeout((ctx) => readBytes(request.body, maxBytes, ctx.signal), {
     ...options,
     timeoutMs: Number.POSITIVE_INFINITY,
-    name: 'body',
+    name: 'The body',
   });
   let text: string;
   try {

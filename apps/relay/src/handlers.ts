@@ -120,7 +120,11 @@ export class Handlers {
     const { deadline } = scope;
     const { admissionWaitMs: maxWaitMs } = this.#parts.config;
     const admission = scope.background((ctx) => work({ ...ctx, deadline, maxWaitMs }), { name: 'admission' });
-    return withTimeout(() => admission, { deadline, timeoutMs: Number.POSITIVE_INFINITY, name: 'admission' });
+    return withTimeout(() => admission, {
+      deadline,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      name: 'The admission',
+    });
   }
 
   /** Waits until an accepted event is settled, through a drain; what the end of it cuts off is still accepted. */

@@ -5,6 +5,6 @@
 export { problem, type Answer } from './answer.ts';
 export { type RelayConfig } from './environment.ts';
 export { createRelay, serviceOptions, type Relay } from './relay.ts';
-export { requestOf, type RelayRequest } from './requests.ts';
+export { pathOf, requestOf, type RelayRequest } from './requests.ts';
 export { type Route } from './routes.ts';
 export { runRelay } from './run.ts';

@@ -35,3 +35,8 @@ export class RequestError extends Error {
     return statuses[this.code][1];
   }
 }
+
+/** The refusal of a request whose path nobody can read. */
+export function malformed(): RequestError {
+  return new RequestError('BAD_REQUEST', 'the request is malformed');
+}

@@ -1,7 +1,7 @@
 /** A request as all of the relay sees it. What frameworks do each in their own way (decoding, query strings) is done here, once. */
 import type { IncomingMessage } from 'node:http';
 import type { BodySource } from './body.ts';
-import { RequestError } from './request-error.ts';
+import { malformed } from './request-error.ts';
 
 /** One request. */
 export interface RelayRequest extends BodySource {
@@ -15,7 +15,7 @@ export function requestOf(incoming: IncomingMessage): RelayRequest {
   const { method = '', url = '/', headers } = incoming;
   return {
     method,
-    target: url,
+    target: url.replace(/^https?:\/\/[^/?#]*/i, ''), // a proxy's form names the host once more
     header: (name) => headers[name]?.toString(),
     // an iteration that is left early must leave the connection alone: the refusal still has to be written
     get body(): AsyncIterable<Uint8Array> {
@@ -39,9 +39,16 @@ export function queryOf({ target }: RelayRequest, name: string): string | undefi
 /** The last segment of the path, decoded. @throws RequestError BAD_REQUEST where it cannot be. */
 export function lastSegmentOf(request: RelayRequest): string {
   const path = pathOf(request);
+  const segment = decode(path.slice(path.lastIndexOf('/') + 1));
+  if (segment === undefined) throw malformed();
+  return segment;
+}
+
+/** A text without its percent-encoding; `undefined` where that is broken. */
+export function decode(text: string): string | undefined {
   try {
-    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
+    return decodeURIComponent(text);
   } catch {
-    throw new RequestError('BAD_REQUEST', 'the path is not well-formed');
+    return undefined;
   }
 }

@@ -2,8 +2,8 @@
 import type { RequestScope } from '@holdfast/core';
 import type { Answer } from './answer.ts';
 import type { Handlers } from './handlers.ts';
-import { RequestError } from './request-error.ts';
-import { pathOf, type RelayRequest } from './requests.ts';
+import { RequestError, malformed } from './request-error.ts';
+import { decode, pathOf, type RelayRequest } from './requests.ts';
 
 /** One route. */
 export interface Route {
@@ -27,9 +27,10 @@ export function routesOf(handlers: Handlers): readonly Route[] {
 
 const HEALTH = ['/livez', '/readyz', '/metrics'].map((path) => ({ method: 'GET', path }));
 
-/** Why no route serves `request`: its path is unknown, or its method is none of those that the path has. */
+/** Why no route serves `request`: its path cannot be read, or is unknown, or has other methods. */
 export function notServed(routes: readonly Route[], request: RelayRequest): RequestError {
   const path = pathOf(request);
+  if (decode(path) === undefined) return malformed();
   const methods = [...routes, ...HEALTH]
     .filter((route) => matches(route.path, path))
     .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));

@@ -1,5 +1,6 @@
 /** How a relay runs as a program: what it prints, and how it ends where it cannot start. A wiring passes what makes it listen. */
 import type { Server } from 'node:http';
+import { keepJournal } from './journal.ts';
 import { EnvironmentError, environmentHelp, readEnvironment, type RelayConfig } from './environment.ts';
 
 /** Reads the configuration and listens. Exits 2 on a bad configuration, 1 where the start fails, with one line each. */
@@ -10,6 +11,7 @@ export async function runRelay(listen: (config: RelayConfig) => Promise<Server>)
     if (argument !== undefined)
       throw new EnvironmentError(`the only argument is --help, got ${JSON.stringify(argument)}`);
     const config = readEnvironment(process.env);
+    keepJournal();
     console.log(`listening on ${urlOf(config, await listen(config))}`);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

@@ -31,6 +31,12 @@ describe('notServed', () => {
   });
 });
 
+describe('a path that cannot be decoded', () => {
+  it('is a malformed request', () => {
+    expect(notServed(routes, request('GET', '/nowhere/%zz'))).toMatchObject({ code: 'BAD_REQUEST' });
+  });
+});
+
 describe('a request', () => {
   it('has its last segment decoded', () => {
     expect(lastSegmentOf(request('GET', '/events/a%20b%2Fc?x=/y'))).toBe('a b/c');
