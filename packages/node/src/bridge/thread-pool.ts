@@ -16,7 +16,7 @@ import {
 } from '@holdfast/core';
 import { IdleLine, WaitLine, emit, now, observed, reportError, type Door } from '@holdfast/core/internal';
 import { BootGuard } from './boot-guard.ts';
-import { findUncloneable } from './cloneable.ts';
+import { findUncloneable, isCloneable } from './cloneable.ts';
 import { unpackError } from './packed-error.ts';
 import { PoolCall, type CallHost, type PoolCallOptions } from './pool-call.ts';
 import { PoolMetrics } from './pool-metrics.ts';
@@ -256,9 +256,8 @@ export class ThreadPool implements ThreadHost, CallHost {
   #begin(call: PoolCall, thread: PoolThread): boolean {
     try {
       thread.run(call);
-    } catch {
-      const { path, why } = findUncloneable(call.args, 'args');
-      call.reject(new PayloadInvalidError(path, why));
+    } catch (error) {
+      call.reject(whyUnsendable(call, error));
       return false;
     }
     const startedAt = now();
@@ -333,4 +332,11 @@ export class ThreadPool implements ThreadHost, CallHost {
     if (this.#threads.size > 0) return;
     for (const resolve of this.#ended?.splice(0) ?? []) resolve();
   }
+}
+
+/** Why a call could not be sent to its thread: an argument that cannot be copied, or a buffer that cannot move. */
+function whyUnsendable({ args }: PoolCall, error: unknown): PayloadInvalidError {
+  if (isCloneable(args)) return new PayloadInvalidError('transfer', `was refused: ${String(error)}`);
+  const { path, why } = findUncloneable(args, 'args');
+  return new PayloadInvalidError(path, why);
 }

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { askToLeave } from './ask-to-leave.ts';
 import { Exchange, type InFlight } from './in-flight.ts';
 import { whenResponseEnds } from './response-end.ts';
 
@@ -59,7 +60,7 @@ export class Connections {
     const exchange = new Exchange(() => request.socket.destroy());
     connection.responses.set(response, exchange);
     this.#inFlight.begin(exchange);
-    if (this.#leaving) response.shouldKeepAlive = false;
+    if (this.#leaving) askToLeave(response);
     whenResponseEnds(response, (finished) => {
       connection.responses.delete(response);
       connection.idleAt = connection.socket.bytesRead;
@@ -81,9 +82,10 @@ export class Connections {
 
   /** From now on every response asks its client to leave, also those of requests that came before. */
   leave(): void {
+    if (this.#leaving) return;
     this.#leaving = true;
     for (const { responses } of this.#open.values())
-      for (const response of responses.keys()) if (!response.headersSent) response.shouldKeepAlive = false;
+      for (const response of responses.keys()) askToLeave(response);
   }
 
   /** Ends what has nothing to do, and from now on whatever has nothing to do any more. */

@@ -34,7 +34,11 @@ function watchStream(response: Http2ServerResponse, ended: WhenEnded): void {
 }
 
 function watchSocket(response: ServerResponse, ended: WhenEnded): void {
-  const { socket } = response.req;
+  const socket: Socket | undefined = response.req.socket;
+  if (socket === undefined) {
+    watchInjected(response, ended);
+    return;
+  }
   const pending = pendingOn(socket);
   const waiting = pending.get(response);
   if (waiting !== undefined) {
@@ -47,6 +51,16 @@ function watchSocket(response: ServerResponse, ended: WhenEnded): void {
   }
   pending.set(response, [ended]);
   response.once('close', () => tell(pending, response));
+}
+
+/** A response to a request that was made up, as test tools do, has no socket. */
+function watchInjected(response: ServerResponse, ended: WhenEnded): void {
+  let over = false;
+  const tellOnce = (): void => {
+    if (!over) ended(response.writableFinished);
+    over = true;
+  };
+  response.once('finish', tellOnce).once('close', tellOnce);
 }
 
 function pendingOn(socket: Socket): Map<ServerResponse, WhenEnded[]> {

@@ -1,9 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { describe, expect, expectTypeOf, it } from 'vitest';
-import { isHoldfastError, subscribe, type Component, type HoldfastEvent } from '@holdfast/core';
+import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
+import {
+  Semaphore,
+  Service,
+  isHoldfastError,
+  subscribe,
+  type Component,
+  type HoldfastEvent,
+} from '@holdfast/core';
 import { bridge, type Bridge, type WorkerPoolOptions } from '../../src/index.ts';
 import type * as Broken from '../fixtures/broken.mjs';
+import type * as Never from '../fixtures/never-loaded.mjs';
 import type * as Common from '../fixtures/common.cjs';
 import type * as Repository from '../fixtures/repository.mjs';
 
@@ -47,6 +56,10 @@ function nextEvent(type: string): Disposable & { readonly event: Promise<Holdfas
   });
   return { event, [Symbol.dispose]: () => subscription?.[Symbol.dispose]() };
 }
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('calling', () => {
   it('makes the functions of the module asynchronous, and only those', async () => {
@@ -140,6 +153,15 @@ describe('calling', () => {
 
     expect(await pool.with({ transfer: [buffer] }).sizeOf(buffer)).toBe(1_024);
     expect(buffer.byteLength).toBe(0);
+  });
+
+  it('names a buffer that cannot move', async () => {
+    await using pool = repository();
+    const buffer = new ArrayBuffer(8);
+
+    const error = await rejection(pool.with({ transfer: [buffer, buffer] }).add(1, 2));
+
+    expect(isHoldfastError(error, 'PAYLOAD_INVALID') && error.path).toBe('transfer');
   });
 
   it('names the argument that cannot be copied, and goes on', async () => {
@@ -447,6 +469,21 @@ describe('a module that cannot be loaded', () => {
     });
   });
 
+  it('is given up where it is not done in thirty seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const url = new URL('../fixtures/never-loaded.mjs', import.meta.url);
+    await using pool = bridge<typeof Never>(url, { name: 'never', maxThreads: 1 });
+    const call = rejection(pool.call.fine());
+    await nextTurn();
+    vi.advanceTimersByTime(30_000);
+    vi.useRealTimers();
+
+    const error = await call;
+    expect(isHoldfastError(error, 'TIMEOUT') && error.message).toBe(
+      'Starting thread "never-1" timed out after 30000 ms (total)',
+    );
+  });
+
   it('shows when the bridge is opened', async () => {
     await using pool = bridge<typeof Broken>(broken, { maxThreads: 1, setupData: flag() });
 
@@ -511,6 +548,29 @@ describe('the four verbs', () => {
     await pool[Symbol.asyncDispose]();
   });
 
+  it('dispose does not wait for a clean-up that hangs longer than a second', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const pool = repository({ setupData: { cleanup: 'hangs' } });
+    await pool.call.add(1, 1);
+    const disposed = pool[Symbol.asyncDispose]();
+    await nextTurn();
+    vi.advanceTimersByTime(1_000);
+    vi.useRealTimers();
+
+    await disposed;
+    expect(pool.stats()).toMatchObject({ threads: 0 });
+  });
+
+  it('dispose reports a clean-up that fails', async () => {
+    const pool = repository({ setupData: { cleanup: 'throws' } });
+    await pool.call.add(1, 1);
+    using failed = nextEvent('pool.thread-crashed');
+
+    await pool[Symbol.asyncDispose]();
+
+    expect(await failed.event).toMatchObject({ data: { error: { cause: { message: 'cannot clean up' } } } });
+  });
+
   it('ends threads that have had nothing to do for idleMs', async () => {
     const cleaned = flag();
     await using pool = repository({ idleMs: 20, setupData: { cleaned } });
@@ -520,6 +580,41 @@ describe('the four verbs', () => {
 
     expect(Atomics.load(cleaned, 0)).toBe(1);
     expect(await pool.call.add(1, 1)).toBe(2);
+  });
+});
+
+describe('under a service', () => {
+  it('opens with it, takes only tracked work from the intake on, and ends with it', async () => {
+    const service = new Service({ name: 'test' });
+    const pool = service.own(repository());
+    await service.start();
+    expect(pool.stats()).toMatchObject({ threads: 1 });
+    const results: unknown[] = [];
+    service.tasks.spawn(async (ctx) => {
+      await once(service.signalAt('drain'), 'abort');
+      results.push(await pool.with(ctx).add(1, 2), await rejection(pool.call.add(1, 2)));
+    });
+
+    const report = await service.shutdown();
+
+    expect(results).toMatchObject([3, { code: 'SHUTTING_DOWN' }]);
+    expect(report).toMatchObject({
+      outcome: 'clean',
+      components: { repository: { drained: true, left: 0, leaked: [] } },
+    });
+    expect(pool.stats()).toMatchObject({ threads: 0 });
+  });
+
+  it('keeps what waits for a call in its slot until the call has really ended', async () => {
+    await using pool = repository();
+    const permits = new Semaphore({ maxConcurrent: 1 });
+    const block = flag();
+    const held = rejection(permits.execute((ctx) => pool.with({ ...ctx, timeoutMs: 20 }).blockUntil(block)));
+    expect(isHoldfastError(await held, 'TIMEOUT')).toBe(true);
+    expect(permits.inUse).toBe(1);
+    release(block);
+    await permits.drain();
+    expect(permits.inUse).toBe(0);
   });
 });
 

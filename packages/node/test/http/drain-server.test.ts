@@ -159,6 +159,32 @@ describe('the lame duck', () => {
     await report;
   });
 
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['setHeader', (response) => response.setHeader('Connection', 'keep-alive').end('ok')],
+    [
+      'writeHead with an object',
+      (response) => response.writeHead(200, { connection: 'keep-alive', 'X-Kept': 'yes' }).end('ok'),
+    ],
+    [
+      'writeHead with a list',
+      (response) => response.writeHead(200, 'fine', ['Connection', 'keep-alive', 'X-Kept', 'yes']).end('ok'),
+    ],
+  ])('asks also where the application says otherwise, by %s', async (_, answer) => {
+    const { service, client } = await serve((_request, response) => answer(response), {
+      phases: { 'lame-duck': 100 },
+    });
+    const report = service.shutdown();
+    await begins(service, 'lame-duck');
+    const caller = await client();
+    caller.ask('/');
+    await caller.closed;
+
+    expect(caller.received).toMatch(/\r\nConnection: close\r\n/i);
+    expect(caller.received).not.toContain('keep-alive');
+    if (caller.received.includes('X-')) expect(caller.received).toContain('X-Kept: yes');
+    await report;
+  });
+
   it('lets a client that was promised a connection use it, and asks it then', async () => {
     const route = held();
     const { service, client, reached } = await serve(

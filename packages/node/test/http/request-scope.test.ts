@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { ServerResponse, createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { Service, isHoldfastError, type ScopeHandle } from '@holdfast/core';
 import { openRequestScope, requestScopeOf } from '@holdfast/node/internal';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -89,6 +90,19 @@ describe('the scope of a request', () => {
     caller.leave();
     const codes = (await Promise.all(reasons)).map((reason) => isHoldfastError(reason, 'DISCONNECTED'));
     expect(codes).toEqual([true, true]);
+  });
+
+  it('ends with a response that was made up without a socket, as test tools do', async () => {
+    const request = { method: 'GET', headers: {}, httpVersionMajor: 1, httpVersionMinor: 1 };
+    // what light-my-request does
+    const response = new ServerResponse(request as unknown as IncomingMessage);
+    const { scope } = openRequestScope(service, request as unknown as IncomingMessage, response, {});
+    const ended = new Promise((resolve) => {
+      scope.background(() => resolve(scope.signal.aborted), { after: 'response' });
+    });
+    response.assignSocket(new PassThrough() as unknown as Socket);
+    response.end('ok');
+    expect(await ended).toBe(false);
   });
 
   it('ends without an abort when the response is finished, also before the request is', async () => {

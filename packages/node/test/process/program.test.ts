@@ -1,8 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { ShutdownReport } from '@holdfast/core';
+import { Service, type ShutdownReport } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
+import { runMain } from '../../src/index.ts';
 import { Child, reportOf, type Ending } from '../child.ts';
 
 async function run(program: string, line?: string, ...signals: NodeJS.Signals[]): Promise<Ending> {
@@ -72,6 +73,13 @@ describe('runMain', () => {
     expect(ending).toMatchObject({ code: 1, errors: '' });
     expect(report).toMatchObject({ outcome: 'leaked', leaked: ['main'] });
   });
+});
+
+it('runMain rejects bad options before anything starts', async () => {
+  const service = new Service({ name: 'test' });
+  await expect(runMain(service, 'main' as never)).rejects.toThrow(TypeError);
+  await expect(runMain(service, undefined, { exit: 'never' as never })).rejects.toThrow(RangeError);
+  expect(service.state).toBe('created');
 });
 
 describe('a signal during the start', () => {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { Agent, get, request } from 'node:http';
+import { connect } from 'node:http2';
 import { createServer, type AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Child, reportOf } from '../child.ts';
@@ -107,6 +109,22 @@ describe('SIGTERM', () => {
     expect(new Set(answers)).toEqual(new Set([200]));
     expect(ending).toMatchObject({ code: 0, errors: '' });
     expect(reportOf(ending)).toMatchObject({ ...clean, requests: { cancelled: 0, rejected: 0 } });
+  });
+
+  it('tells HTTP/2 clients to leave, and finishes their streams', async () => {
+    const { child, port } = await start({ PROTOCOL: 'http2' });
+    const session = connect(`http://127.0.0.1:${port}`);
+    const stream = session.request({ ':path': '/slow' });
+    await child.line('/slow');
+    const goneAway = once(session, 'goaway');
+
+    child.process.kill('SIGTERM');
+
+    await goneAway;
+    expect(await text(stream)).toBe('slow');
+    const ending = await child.ended;
+    expect(ending).toMatchObject({ code: 0, errors: '' });
+    expect(reportOf(ending)).toMatchObject({ ...clean, requests: { drained: 1, cancelled: 0 } });
   });
 
   it('cuts a request that never ends within its budget, and that is clean: it was stopped when asked', async () => {
