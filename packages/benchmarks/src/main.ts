@@ -28,7 +28,6 @@ for (const subject of cases) {
 const where = machine([
   'async-retry',
   'async-sema',
-  'bottleneck',
   'cockatiel',
   'fastq',
   'opossum',
@@ -36,6 +35,7 @@ const where = machine([
   'p-map',
   'p-queue',
   'p-retry',
+  'piscina',
 ]);
 console.log(markdown(results, where));
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ where, results }, null, 2)}\n`);

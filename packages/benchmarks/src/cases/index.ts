@@ -4,6 +4,7 @@ import { batch } from './batch.ts';
 import { breaker, retrying, stack } from './guards.ts';
 import { limiter } from './limiter.ts';
 import { batchedQueue, queue } from './queue.ts';
+import { threadCalls } from './threads.ts';
 
 /** In the order of the report. */
 export const cases: readonly Case[] = [
@@ -14,4 +15,5 @@ export const cases: readonly Case[] = [
   breaker(20_000),
   retrying(5_000),
   stack(2_000),
+  threadCalls(2_000),
 ];
