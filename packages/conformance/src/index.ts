@@ -13,5 +13,5 @@ export {
   type RunningServer,
   type ServerOptions,
 } from './http/framework.ts';
-export type { EngineCase, EngineUnderTest } from './jobs/engine-under-test.ts';
+export { Gate, eventually, type EngineCase, type EngineUnderTest } from './jobs/engine-under-test.ts';
 export { jobEngineCases, jobEngineSuite } from './jobs/job-engine-suite.ts';

@@ -46,6 +46,11 @@ export class Admission {
     this.#options = options;
   }
 
+  /** How many jobs can come in together at most. */
+  get largestBatch(): number {
+    return Math.min(this.#options.maxDepth, this.#options.maxPending);
+  }
+
   /** How many jobs are waiting for room or being handed to the engine. */
   get pending(): number {
     return this.#pending;
@@ -58,8 +63,8 @@ export class Admission {
 
   /** Runs `ask`, which hands `count` jobs to the engine, and again after each QUEUE_FULL as long as `wait` allows. */
   async enter<R>(count: number, wait: AdmissionWait, ask: () => Promise<R>): Promise<R> {
-    const { maxDepth, maxPending } = this.#options;
-    if (count > maxDepth || this.#pending + count > maxPending) throw this.full();
+    const { maxPending } = this.#options;
+    if (this.#pending + count > maxPending) throw this.full();
     this.#tickets += 1;
     const turn = new Turn(this, this.#tickets, count, wait);
     this.#pending += count;

@@ -13,6 +13,7 @@ import {
   checkOptions,
   checkTimeoutMs,
   invalidType,
+  outOfRange,
 } from '../options/checks.ts';
 import { now } from '../runtime.ts';
 import { call, type CallLimits } from '../signal/call.ts';
@@ -106,6 +107,9 @@ const MAX_DELAY_MS = 315_576_000_000;
 /** Checks and encodes several jobs. */
 export function toWireJobs(host: IntakeHost, inputs: readonly JobInput<unknown>[]): readonly WireJob[] {
   if (!Array.isArray(inputs)) throw invalidType('jobs', 'an array', inputs);
+  const { largestBatch } = host.admission;
+  if (inputs.length > largestBatch)
+    throw outOfRange('jobs', `at most ${largestBatch}, or they never fit`, inputs.length);
   return inputs.map((input: JobInput<unknown>, index) => {
     checkOptions(`jobs[${index}]`, input);
     for (const key of WAIT_KEYS) {

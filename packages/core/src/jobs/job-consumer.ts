@@ -44,7 +44,7 @@ export interface JobConsumerHost extends LoopHost {
   started(queueDelayMs: number): void;
 }
 
-/** How long an engine may take to subscribe, in milliseconds. */
+/** How long an engine may take to begin or to end a subscription, in milliseconds. */
 const SUBSCRIBE_TIMEOUT_MS = 10_000;
 /** Pauses after a failure to subscribe, in milliseconds: doubled each time from the first to the last. */
 const MIN_PAUSE_MS = 250;
@@ -195,8 +195,9 @@ export class JobConsumer<T> extends Loop<JobConsumerHost> implements JobRunHost<
   }
 
   async #unsubscribe(subscription: AsyncDisposable): Promise<void> {
+    const limits = { timeoutMs: SUBSCRIBE_TIMEOUT_MS, name: `Leaving "${this.queue}"` };
     try {
-      await subscription[Symbol.asyncDispose]();
+      await call(() => subscription[Symbol.asyncDispose](), limits);
     } catch (error) {
       reportError(error);
     }

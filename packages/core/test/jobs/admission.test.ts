@@ -202,12 +202,6 @@ describe('Admission', () => {
     expect(seen).toHaveBeenCalledOnce();
   });
 
-  it('rejects at once what can never fit', async () => {
-    const { store, admission } = make(3);
-    await expect(admission.enter(4, WAIT, store.ask('a', 4))).rejects.toMatchObject({ code: 'QUEUE_FULL' });
-    expect(store.asked).toEqual([]);
-  });
-
   it('bounds how many jobs wait or are being handed over', async () => {
     const { store, admission } = make(1, { maxPending: 2 });
     store.depth = 1;

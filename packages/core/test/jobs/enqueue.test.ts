@@ -324,6 +324,13 @@ describe('enqueueMany', () => {
     await queue[Symbol.asyncDispose]();
   });
 
+  it('refuses a batch that can never fit', async () => {
+    const queue = new JobQueue<number>({ name: 'q', url: 'memory:', maxDepth: 2 });
+    const jobs = [{ payload: 1 }, { payload: 2 }, { payload: 3 }];
+    await expect(queue.enqueueMany(jobs)).rejects.toThrow('jobs must be at most 2, or they never fit, got 3');
+    expect(await queue.enqueueMany(jobs.slice(1))).toHaveLength(2);
+  });
+
   it('names the job that cannot be encoded, and takes none', async () => {
     const { engine, queue } = scripted({});
     await expect(queue.enqueueMany([{ payload: 1 }, { payload: [1n] }])).rejects.toMatchObject({

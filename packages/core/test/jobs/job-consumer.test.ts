@@ -591,6 +591,18 @@ describe('a consumer', () => {
     said.mockRestore();
   });
 
+  it('does not wait for ever for the end of a subscription', async () => {
+    const { loop } = await consuming(
+      () => {},
+      {},
+      { consume: async () => ({ [Symbol.asyncDispose]: () => new Promise(() => {}) }) },
+    );
+    const stopped = loop.stop();
+    await tick(10_000);
+    await stopped;
+    expect(loop.running).toBe(false);
+  });
+
   it('reports an outcome that the engine did not take, and goes on', async () => {
     const events: HoldfastEvent[] = [];
     using _listening = subscribe((event) => events.push(event));
