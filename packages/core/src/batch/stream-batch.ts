@@ -74,11 +74,11 @@ class BatchStream<I, O> implements AsyncIterableIterator<BatchOutcome<I, O>, und
   /** The reader has left. Resolves when nothing of the batch runs any more. */
   return(): Promise<IteratorReturnResult<undefined>> {
     const result: IteratorReturnResult<undefined> = { done: true, value: undefined };
+    // nothing was begun, so there is nothing to end
     if (this.#state === 'new') this.#state = 'over';
-    const running = this.#state !== 'over';
     this.#end();
+    if (this.#state === 'over') return Promise.resolve(result);
     this.#run.stop(new DOMException(`The reader of batch "${this.#run.name}" has left`, 'AbortError'));
-    if (!running) return Promise.resolve(result);
     return new Promise((resolve) => (this.#whenOver ??= []).push(() => resolve(result)));
   }
 

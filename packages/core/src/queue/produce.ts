@@ -72,8 +72,10 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
         ? onError
         : checkOneOf<'continue' | 'stop'>('onError', onError, ['continue', 'stop']);
     this.#faults = new Faults(host.name);
-    const execution = new Execution(executionOf(options), host.door?.owner);
-    this.#feed = feedOf(source, () => createContext(this.#abort, options.deadline, execution));
+    const parent = executionOf(options);
+    this.#feed = feedOf(source, () =>
+      createContext(this.#abort, options.deadline, new Execution(parent, host.door?.owner)),
+    );
     this.begin();
     this.adopted();
     if (host.closed) this.halt(undefined);
@@ -182,7 +184,7 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
       await this.host.put(value);
       return true;
     } catch (error) {
-      this.#faults.report('queue.producer-failed', 'an item of a producer was lost', { error, delayMs: 0 });
+      this.#faults.report('queue.producer-failed', 'an item of a producer was lost', { error });
       this.host.lost();
       return !this.host.closed;
     } finally {
@@ -196,13 +198,13 @@ export class Producer<T> extends Loop<ProducerHost<T>> {
     if (!this.running && this.#obeys(error)) return undefined;
     const onError = this.#onError;
     const fatal = onError === 'stop';
-    const delayMs = this.running ? this.#errorDelayMs : 0;
+    const data = this.running ? { error, delayMs: this.#errorDelayMs } : { error };
     if (fatal || !this.#feed.polled) {
       this.#faults.stopped('the producer stopped, because its source failed', error);
     } else if (typeof onError === 'function') {
-      if (observed()) emit('queue.producer-failed', this.host.name, { error, delayMs });
+      if (observed()) emit('queue.producer-failed', this.host.name, data);
     } else {
-      this.#faults.report('queue.producer-failed', 'the source of a producer failed', { error, delayMs });
+      this.#faults.report('queue.producer-failed', 'the source of a producer failed', data);
     }
     if (typeof onError === 'function') await this.#tell(onError, error);
     if (fatal) return { error, fatal };
