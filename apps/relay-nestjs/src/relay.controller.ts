@@ -20,8 +20,8 @@ export class RelayController {
   }
 
   @Get('events/:id')
-  getEvent(@CurrentRequest() request: RelayRequest): Promise<Answer> {
-    return this.relay.handlers.getEvent(request);
+  getEvent(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {
+    return this.relay.handlers.getEvent(request, scope);
   }
 
   @Get('probe')
@@ -35,7 +35,7 @@ export class RelayController {
   }
 
   @Get('stats')
-  getStats(): Promise<Answer> {
-    return this.relay.handlers.getStats();
+  getStats(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {
+    return this.relay.handlers.getStats(request, scope);
   }
 }

@@ -76,9 +76,9 @@ export class Handlers {
   }
 
   /** What became of an event. */
-  async getEvent(request: RelayRequest): Promise<Answer> {
+  async getEvent(request: RelayRequest, { signal, deadline }: RequestScope): Promise<Answer> {
     const id = lastSegmentOf(request);
-    const event = await this.#parts.store.find(id);
+    const event = await this.#parts.store.find(id, { signal, deadline });
     if (event === undefined) throw new RequestError('NOT_FOUND', 'there is no event with this id');
     const { url, status, attempts, queueDelayMs, lastError } = event;
     return json(200, { id, url, status, attempts, queueDelayMs, lastError: lastError ?? undefined });
@@ -99,10 +99,10 @@ export class Handlers {
   }
 
   /** The relay in figures. */
-  async getStats(): Promise<Answer> {
+  async getStats(_: RelayRequest, { signal, deadline }: RequestScope): Promise<Answer> {
     const { store, deliveries, digests } = this.#parts;
     return json(200, {
-      events: await store.counts(),
+      events: await store.counts({ signal, deadline }),
       ...(await deliveries.figures()),
       pools: { store: store.stats(), digests: digests.stats() },
     });

@@ -18,10 +18,10 @@ export function routesOf(handlers: Handlers): readonly Route[] {
   return [
     { method: 'POST', path: '/events', handle: (request, scope) => handlers.postEvent(request, scope) },
     { method: 'POST', path: '/events/batch', handle: (request, scope) => handlers.postBatch(request, scope) },
-    { method: 'GET', path: '/events/:id', handle: (request) => handlers.getEvent(request) },
+    { method: 'GET', path: '/events/:id', handle: (request, scope) => handlers.getEvent(request, scope) },
     { method: 'GET', path: '/probe', handle: (request, scope) => handlers.getProbe(request, scope) },
     { method: 'POST', path: '/digests', handle: (request, scope) => handlers.postDigest(request, scope) },
-    { method: 'GET', path: '/stats', handle: () => handlers.getStats() },
+    { method: 'GET', path: '/stats', handle: (request, scope) => handlers.getStats(request, scope) },
   ];
 }
 

@@ -2,7 +2,7 @@
  * The store as the rest of the relay sees it: asynchronous. Operations that are asked for together are committed together; each
  * resolves once it is on disk, and is seen by every later one. It stays open until everything that writes to it has ended.
  */
-import { Batcher, type Component, type ComponentHealth, type Stats } from '@holdfast/core';
+import { Batcher, type CallOptions, type Component, type ComponentHealth, type Stats } from '@holdfast/core';
 import { bridge, type Bridge } from '@holdfast/node';
 import type * as Sync from './store.sync.ts';
 import type {
@@ -64,8 +64,8 @@ export class Store implements Component, AsyncDisposable {
     return this.#do('remove', id);
   }
 
-  find(id: string): Promise<StoredEvent | undefined> {
-    return this.#do('find', id);
+  find(id: string, options?: CallOptions): Promise<StoredEvent | undefined> {
+    return this.#do('find', id, options);
   }
 
   /** Counts an attempt that is about to begin; `undefined` where the event needs none. */
@@ -84,8 +84,8 @@ export class Store implements Component, AsyncDisposable {
     await Promise.all(ids.map((id) => this.#do('audit', { id, at })));
   }
 
-  counts(): Promise<EventCounts> {
-    return this.#do('counts', undefined);
+  counts(options: CallOptions): Promise<EventCounts> {
+    return this.#do('counts', undefined, options);
   }
 
   /** Events of earlier runs that are still to be delivered, in the order of acceptance. */
@@ -138,9 +138,10 @@ export class Store implements Component, AsyncDisposable {
   #do<K extends keyof StoreOperations>(
     operation: K,
     argument: Parameters<StoreOperations[K]>[0],
+    options?: CallOptions,
   ): Promise<ReturnType<StoreOperations[K]>> {
     // the pair is one of the calls and its result is that operation's, which the type of a batch cannot say
-    return this.#batcher.submit([operation, argument] as StoreCall) as Promise<
+    return this.#batcher.submit([operation, argument] as StoreCall, options) as Promise<
       ReturnType<StoreOperations[K]>
     >;
   }

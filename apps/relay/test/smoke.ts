@@ -1,38 +1,21 @@
-/// <reference lib="esnext.disposable" />
 /** The one test that every wiring passes: start the built program, use it over HTTP, end it by a signal. Not a test file itself. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
-const strict = ['--unhandled-rejections=strict', '--trace-warnings'];
+import { Program } from './program.ts';
+import { subscribe } from './subscriber.ts';
 
 /** Registers the test for the program at `main`. */
 export function smokeTest(name: string, main: URL, env: Readonly<Record<string, string>> = {}): void {
   describe(`the relay on ${name}, as a program`, () => {
     let data: string;
-    let posted: string[];
-    const subscriber = createServer((request, response) => {
-      posted.push(String(request.headers['idempotency-key']));
-      request.resume().once('end', () => response.writeHead(204).end());
-    });
 
-    beforeEach(async () => {
+    beforeEach(() => {
       data = mkdtempSync(join(tmpdir(), 'relay-smoke-'));
-      posted = [];
-      subscriber.listen(0, '127.0.0.1');
-      await once(subscriber, 'listening');
     });
 
-    afterEach(async () => {
-      subscriber.closeAllConnections();
-      subscriber.close();
-      await once(subscriber, 'close');
+    afterEach(() => {
       rmSync(data, { recursive: true, force: true });
     });
 
@@ -40,57 +23,30 @@ export function smokeTest(name: string, main: URL, env: Readonly<Record<string, 
       'starts, delivers, refuses with problems, and ends clean on SIGTERM',
       { timeout: 30_000 },
       async () => {
-        expect(existsSync(main), `${fileURLToPath(main)} must be built`).toBe(true);
-        const program = spawn(process.execPath, [...strict, fileURLToPath(main)], {
-          env: { PATH: process.env['PATH'], ...env, PORT: '0', RELAY_DATA: data },
-          cwd: data,
+        await using subscriber = await subscribe();
+        await using relay = new Program(main, data, env);
+        const event = { id: 'smoke', url: subscriber.url, payload: { n: 1 } };
+        expect(await relay.ask('/events?wait=delivered', event)).toMatchObject({
+          status: 200,
+          body: { id: 'smoke', status: 'delivered' },
         });
-        let stdout = '';
-        let stderr = '';
-        program.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
-        const listening = new Promise<string>((resolve, reject) => {
-          program.once('close', () => reject(new Error(`ended early: ${stdout}${stderr}`)));
-          program.stdout.on('data', (text: Buffer) => {
-            stdout += text.toString();
-            const [, url] = /listening on (\S+)\n/.exec(stdout) ?? [];
-            if (url !== undefined) resolve(url);
-          });
-        });
-        const ended = once(program, 'close');
-        try {
-          const relay = await listening;
-          const { port } = subscriber.address() as AddressInfo;
-          const accepted = await fetch(`${relay}/events?wait=delivered`, {
-            method: 'POST',
-            headers: { 'content-type': 'application/json' },
-            body: JSON.stringify({ id: 'smoke', url: `http://127.0.0.1:${port}/`, payload: { n: 1 } }),
-          });
-          expect([accepted.status, await accepted.json()]).toEqual([
-            200,
-            { id: 'smoke', status: 'delivered' },
-          ]);
-          expect(posted).toEqual(['smoke']);
-          const statuses = await Promise.all(
-            ['/events/smoke', '/readyz', '/nowhere', '/digests', '/events/%E0%A4%A'].map(async (path) => {
-              const response = await fetch(relay + path);
-              return [response.status, response.headers.get('content-type')?.split(';')[0]];
-            }),
-          );
-          expect(statuses).toEqual([
-            [200, 'application/json'],
-            [200, 'application/json'],
-            [404, 'application/problem+json'],
-            [405, 'application/problem+json'],
-            [400, 'application/problem+json'],
-          ]);
-          program.kill('SIGTERM');
-          expect(await ended, stdout + stderr).toEqual([0, null]);
-          expect(stdout).toMatch(/shutdown report \{.*"outcome":"clean".*\}\n$/);
-          expect(stderr).toBe('');
-        } finally {
-          program.kill('SIGKILL');
-          await ended;
-        }
+        expect(subscriber.ids).toEqual(['smoke']);
+        const answers = await Promise.all(
+          ['/events/smoke', '/readyz', '/nowhere', '/digests', '/events/%E0%A4%A'].map(async (path) => {
+            const { status, type } = await relay.ask(path);
+            return [status, type];
+          }),
+        );
+        expect(answers).toEqual([
+          [200, 'application/json'],
+          [200, 'application/json'],
+          [404, 'application/problem+json'],
+          [405, 'application/problem+json'],
+          [400, 'application/problem+json'],
+        ]);
+        expect(await relay.stop('SIGTERM'), relay.stdout + relay.stderr).toEqual([0, null]);
+        expect(relay.stdout).toMatch(/shutdown report \{.*"outcome":"clean".*\}\n$/);
+        expect(relay.stderr).toBe('');
       },
     );
   });
