@@ -15,12 +15,10 @@ function refusalOf(payload: unknown): PayloadInvalidError {
 }
 
 describe('encodePayload', () => {
-  it('gives back every JSON value as it was', () => {
+  it('writes every JSON value as JSON does', () => {
     fc.assert(
-      fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
-        const back: unknown = JSON.parse(encodePayload(value, MAX));
-        // JSON has no minus zero
-        expect(back).toEqual(JSON.parse(JSON.stringify(value)));
+      fc.property(fc.jsonValue(), (value) => {
+        if (encodePayload(value, MAX) !== JSON.stringify(value)) throw new Error('it is written differently');
       }),
     );
   });
@@ -103,8 +101,13 @@ describe('encodePayload', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const bytes = new TextEncoder().encode(JSON.stringify(text)).length;
-        expect(encodePayload(text, bytes)).toBe(JSON.stringify(text));
-        expect(() => encodePayload(text, bytes - 1)).toThrow(PayloadTooLargeError);
+        if (encodePayload(text, bytes) !== JSON.stringify(text)) throw new Error('it is written differently');
+        try {
+          encodePayload(text, bytes - 1);
+        } catch (error) {
+          return error instanceof PayloadTooLargeError && error.bytes === bytes;
+        }
+        return false;
       }),
     );
   });
