@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { askToLeave } from './ask-to-leave.ts';
-import { Exchange, type InFlight } from './in-flight.ts';
+import type { Exchange, InFlight } from './in-flight.ts';
 import { whenResponseEnds } from './response-end.ts';
 
 /** How long the body of a request may stand still once the server is closed. */
@@ -15,7 +15,8 @@ const TIMED_OUT = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-
 
 class Connection {
   readonly socket: Socket;
-  readonly responses: Map<ServerResponse, Exchange> = new Map<ServerResponse, Exchange>();
+  /** How many requests it has in flight. */
+  active = 0;
   upgraded = false;
   /** How many bytes had come when it last had nothing to do: one more, and it has begun to send a request. */
   idleAt = 0;
@@ -25,7 +26,23 @@ class Connection {
   }
 
   get idle(): boolean {
-    return !this.upgraded && this.responses.size === 0 && this.socket.bytesRead === this.idleAt;
+    return !this.upgraded && this.active === 0 && this.socket.bytesRead === this.idleAt;
+  }
+}
+
+/** A request in flight. */
+class HttpExchange implements Exchange {
+  counted = false;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request;
+    this.response = response;
+  }
+
+  cut(): void {
+    this.request.socket.destroy();
   }
 }
 
@@ -57,25 +74,24 @@ export class Connections {
   /** A request has come. */
   begin(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.accept(request.socket);
-    const exchange = new Exchange(() => request.socket.destroy());
-    connection.responses.set(response, exchange);
+    const exchange = new HttpExchange(request, response);
+    connection.active += 1;
     this.#inFlight.begin(exchange);
-    if (this.#leaving) askToLeave(response);
     whenResponseEnds(response, (finished) => {
-      connection.responses.delete(response);
+      connection.active -= 1;
       connection.idleAt = connection.socket.bytesRead;
       this.#inFlight.end(exchange, finished);
       // Node looks for the next request on this connection before the immediates run
-      if (this.#closed) setImmediate(() => this.#endIfIdle(connection));
+      if (this.#closed) setImmediate(() => endIfIdle(connection));
     });
-    if (this.#closed) this.#watchBody(request, response, exchange);
+    if (this.#leaving) askToLeave(response);
+    if (this.#closed) this.#watchBody(exchange);
   }
 
   /** A client speaks another protocol from here on. */
   upgrade(socket: Socket): void {
-    const connection = this.accept(socket);
-    connection.upgraded = true;
-    const exchange = new Exchange(() => socket.destroy());
+    this.accept(socket).upgraded = true;
+    const exchange: Exchange = { counted: false, cut: () => socket.destroy() };
     this.#inFlight.begin(exchange);
     socket.once('close', (hadError) => this.#inFlight.end(exchange, !hadError));
   }
@@ -84,19 +100,15 @@ export class Connections {
   leave(): void {
     if (this.#leaving) return;
     this.#leaving = true;
-    for (const { responses } of this.#open.values())
-      for (const response of responses.keys()) askToLeave(response);
+    for (const exchange of this.#requests()) askToLeave(exchange.response);
   }
 
   /** Ends what has nothing to do, and from now on whatever has nothing to do any more. */
   close(): void {
     this.leave();
     this.#closed = true;
-    for (const connection of this.#open.values()) {
-      this.#endIfIdle(connection);
-      for (const [response, exchange] of connection.responses)
-        this.#watchBody(response.req, response, exchange);
-    }
+    for (const connection of this.#open.values()) endIfIdle(connection);
+    for (const exchange of this.#requests()) this.#watchBody(exchange);
   }
 
   /** Cuts every connection. */
@@ -104,12 +116,13 @@ export class Connections {
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
-  #endIfIdle(connection: Connection): void {
-    if (connection.idle) connection.socket.destroySoon();
+  #requests(): readonly HttpExchange[] {
+    return [...this.#inFlight.exchanges].filter((exchange) => exchange instanceof HttpExchange);
   }
 
   /** Ends a request whose body has stopped coming. */
-  #watchBody(request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
+  #watchBody(exchange: HttpExchange): void {
+    const { request, response } = exchange;
     if (request.complete) return;
     let seen = request.socket.bytesRead;
     const timer = setInterval(() => {
@@ -124,4 +137,8 @@ export class Connections {
     }, STALL_LIMIT_MS).unref();
     whenResponseEnds(response, () => clearInterval(timer));
   }
+}
+
+function endIfIdle(connection: Connection): void {
+  if (connection.idle) connection.socket.destroySoon();
 }

@@ -3,19 +3,11 @@ import type { DrainOptions, DrainReport, RequestCounts } from '@holdfast/core';
 import { IdleLine } from '@holdfast/core/internal';
 
 /** One exchange with a client. */
-export class Exchange {
-  readonly #cut: () => void;
+export interface Exchange {
   /** Whether it was there when the intake ended. */
-  counted = false;
-
-  /** `cut` ends it at once, whatever is lost. */
-  constructor(cut: () => void) {
-    this.#cut = cut;
-  }
-
-  cut(): void {
-    this.#cut();
-  }
+  counted: boolean;
+  /** Ends it at once, whatever is lost. */
+  cut(): void;
 }
 
 /** All exchanges of a server. */
@@ -28,6 +20,11 @@ export class InFlight {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Those that are open. */
+  get exchanges(): Iterable<Exchange> {
+    return this.#open;
   }
 
   get counts(): RequestCounts {

@@ -13,7 +13,8 @@ export type NodeResponse = ServerResponse | Http2ServerResponse;
 /** Told once; `finished` where all of the response was handed to the network. */
 export type WhenEnded = (finished: boolean) => void;
 
-const pendingOf = new WeakMap<Socket, Map<ServerResponse, WhenEnded[]>>();
+/** What waits for responses that stand behind another one on their socket. */
+const queuedOn = new WeakMap<Socket, Set<() => void>>();
 
 /** Whether `response` belongs to an HTTP/2 stream. */
 function isHttp2(response: NodeResponse): response is Http2ServerResponse {
@@ -22,61 +23,53 @@ function isHttp2(response: NodeResponse): response is Http2ServerResponse {
 
 /** Calls `ended` once the response is over: later, or on the next tick where it is over already. */
 export function whenResponseEnds(response: NodeResponse, ended: WhenEnded): void {
-  if (isHttp2(response)) watchStream(response, ended);
-  else watchSocket(response, ended);
+  if (isHttp2(response)) {
+    watchStream(response, ended);
+    return;
+  }
+  const tell = (): void => ended(response.writableFinished);
+  const socket: Socket | undefined = response.req.socket;
+  if (response.closed) process.nextTick(tell);
+  else if (response.socket !== null) response.on('close', tell);
+  else if (socket === undefined) watchInjected(response, tell);
+  else watchQueued(response, socket, tell);
 }
 
 function watchStream(response: Http2ServerResponse, ended: WhenEnded): void {
   const { stream } = response;
-  const over = (): void => ended(response.writableEnded && stream.rstCode === 0);
-  if (stream.closed || stream.destroyed) process.nextTick(over);
-  else stream.once('close', over);
-}
-
-function watchSocket(response: ServerResponse, ended: WhenEnded): void {
-  const socket: Socket | undefined = response.req.socket;
-  if (socket === undefined) {
-    watchInjected(response, ended);
-    return;
-  }
-  const pending = pendingOn(socket);
-  const waiting = pending.get(response);
-  if (waiting !== undefined) {
-    waiting.push(ended);
-    return;
-  }
-  if (response.closed || socket.destroyed) {
-    process.nextTick(() => ended(response.writableFinished));
-    return;
-  }
-  pending.set(response, [ended]);
-  response.once('close', () => tell(pending, response));
+  const tell = (): void => ended(response.writableEnded && stream.rstCode === 0);
+  if (stream.closed || stream.destroyed) process.nextTick(tell);
+  else stream.once('close', tell);
 }
 
 /** A response to a request that was made up, as test tools do, has no socket. */
-function watchInjected(response: ServerResponse, ended: WhenEnded): void {
-  let over = false;
+function watchInjected(response: ServerResponse, tell: () => void): void {
   const tellOnce = (): void => {
-    if (!over) ended(response.writableFinished);
-    over = true;
+    response.off('finish', tellOnce).off('close', tellOnce);
+    tell();
   };
-  response.once('finish', tellOnce).once('close', tellOnce);
+  response.on('finish', tellOnce).on('close', tellOnce);
 }
 
-function pendingOn(socket: Socket): Map<ServerResponse, WhenEnded[]> {
-  let pending = pendingOf.get(socket);
-  if (pending === undefined) {
-    const made = (pending = new Map<ServerResponse, WhenEnded[]>());
-    pendingOf.set(socket, made);
+/** A response that stands behind another one: it gets a socket later, or none where the caller leaves before. */
+function watchQueued(response: ServerResponse, socket: Socket, tell: () => void): void {
+  const queued = queueOn(socket);
+  const tellOnce = (): void => {
+    if (queued.delete(tellOnce)) tell();
+  };
+  queued.add(tellOnce);
+  if (socket.destroyed) process.nextTick(tellOnce);
+  response.on('close', tellOnce);
+}
+
+function queueOn(socket: Socket): Set<() => void> {
+  let queued = queuedOn.get(socket);
+  if (queued === undefined) {
+    const made = (queued = new Set<() => void>());
+    queuedOn.set(socket, made);
     socket.once('close', () => {
-      for (const response of made.keys()) tell(made, response);
+      for (const tell of made) tell();
     });
   }
-  return pending;
-}
-
-function tell(pending: Map<ServerResponse, WhenEnded[]>, response: ServerResponse): void {
-  const waiting = pending.get(response);
-  pending.delete(response);
-  for (const ended of waiting ?? []) ended(response.writableFinished);
+  return queued;
 }

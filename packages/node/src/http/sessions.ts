@@ -1,6 +1,6 @@
 /** The HTTP/2 sessions of a server. Each is told that no more streams are taken (GOAWAY), finishes those it has, and ends. */
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { Exchange, type InFlight } from './in-flight.ts';
+import type { Exchange, InFlight } from './in-flight.ts';
 
 /** All HTTP/2 sessions of one server. */
 export class Sessions {
@@ -25,7 +25,7 @@ export class Sessions {
 
   /** A request has come. */
   begin(stream: ServerHttp2Stream): void {
-    const exchange = new Exchange(() => stream.session?.destroy());
+    const exchange: Exchange = { counted: false, cut: () => stream.session?.destroy() };
     this.#inFlight.begin(exchange);
     stream.once('close', () => this.#inFlight.end(exchange, stream.rstCode === 0 && stream.headersSent));
   }

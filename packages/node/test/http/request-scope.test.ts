@@ -92,6 +92,27 @@ describe('the scope of a request', () => {
     expect(codes).toEqual([true, true]);
   });
 
+  it('does not take a request for one that left because its body is read while it waits behind another', async () => {
+    const ends = new EventEmitter();
+    const ended = once(ends, 'end');
+    const first: ServerResponse[] = [];
+    const port = await serve((request, response) => {
+      const { scope } = open(request, response);
+      if (request.url === '/first') first.push(response);
+      else {
+        scope.background(() => ends.emit('end', scope.signal.aborted), { after: 'response' });
+        request.resume().on('close', () => {
+          response.end();
+          first[0]?.end();
+        });
+      }
+    });
+    const head = 'HTTP/1.1\r\nHost: test\r\n';
+    const caller = talk(port, `GET /first ${head}\r\nPOST /second ${head}Content-Length: 4\r\n\r\nbody`);
+    expect(await ended).toEqual([false]);
+    caller.leave();
+  });
+
   it('ends with a response that was made up without a socket, as test tools do', async () => {
     const request = { method: 'GET', headers: {}, httpVersionMajor: 1, httpVersionMinor: 1 };
     // what light-my-request does
