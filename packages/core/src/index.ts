@@ -71,10 +71,14 @@ export { backoff, type Backoff, type BackoffOptions, type Jitter } from './resil
 export { CircuitBreaker } from './resilience/circuit-breaker.ts';
 export type { CircuitBreakerOptions } from './resilience/circuit-options.ts';
 export type { CircuitSnapshot } from './resilience/circuit-snapshot.ts';
+export { Coalescer, type CoalescerOptions } from './resilience/coalescer.ts';
 export type { ErrorClass, ErrorFilter } from './resilience/error-filter.ts';
+export { hedge, type HedgeOptions } from './resilience/hedge.ts';
+export { LatencyQuantile, type LatencyQuantileOptions } from './resilience/latency-quantile.ts';
+export { RateLimiter, type RateLimiterOptions } from './resilience/rate-limiter.ts';
 export { RetryBudget, type RetryBudgetOptions } from './resilience/retry-budget.ts';
 export type { RetryEvent, RetryOptions } from './resilience/retry-options.ts';
-export { retry } from './resilience/retry.ts';
+export { retry, type RetryCallOptions } from './resilience/retry.ts';
 export { withTimeout, type TimeoutOptions } from './resilience/timeout.ts';
 export { noRetry, retryLater } from './resilience/verdicts.ts';
 

@@ -24,6 +24,7 @@ import { EXECUTION, Execution } from '../signal/execution.ts';
 import { LazyAbort } from '../signal/lazy-abort.ts';
 import { PatientTimer } from '../signal/patient-timer.ts';
 import { spareContexts } from '../signal/spare-context.ts';
+import { start } from '../signal/start.ts';
 import {
   createContext,
   extendContext,
@@ -336,14 +337,6 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
       if (attempt === 1 && record === undefined) return firstStart();
     }
     return extendContext(createContext(abort, deadline, record), { attempt });
-  }
-}
-
-function start<T>(fn: Work<T, AttemptContext>, context: AttemptContext): Promise<T> {
-  try {
-    return Promise.resolve(fn(context));
-  } catch (error) {
-    return Promise.reject(error);
   }
 }
 

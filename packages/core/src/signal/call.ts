@@ -11,7 +11,8 @@ import { Deadline, earliest } from './deadline.ts';
 import { executionOf, type Execution } from './execution.ts';
 import { LazyAbort } from './lazy-abort.ts';
 import { PatientTimer } from './patient-timer.ts';
-import { createContext, type CallOptions, type SignalSource, type Work } from './work-context.ts';
+import { start } from './start.ts';
+import { createContext, passContext, type CallOptions, type Work } from './work-context.ts';
 
 /** How one call is bounded. */
 export interface CallLimits extends CallOptions {
@@ -35,23 +36,10 @@ export function call<T>(fn: Work<T>, limits: CallLimits): Promise<T> {
   if (signal?.aborted) return Promise.reject(signal.reason);
   if (deadline?.expired) return Promise.reject(new TimeoutError(limits.name ?? 'The call', 'deadline', 0));
   if (signal === undefined && deadline === undefined && timeoutMs === Infinity)
-    return start(fn, undefined, undefined, execution);
+    return start(fn, createContext(undefined, undefined, execution));
   return new Promise<T>((resolve, reject) => {
     new Call<T>(limits, timeoutMs, execution, resolve, reject).run(fn);
   });
-}
-
-function start<T>(
-  fn: Work<T>,
-  source: SignalSource | undefined,
-  deadline: Deadline | undefined,
-  execution: Execution | undefined,
-): Promise<T> {
-  try {
-    return Promise.resolve(fn(createContext(source, deadline, execution)));
-  } catch (error) {
-    return Promise.reject(error);
-  }
 }
 
 class Call<T> implements AbortListener {
@@ -84,20 +72,22 @@ class Call<T> implements AbortListener {
     const { signal, deadline, name = 'The call', kind = 'total' } = this.#limits;
     const own = this.#timeoutMs === Infinity ? undefined : Deadline.after(this.#timeoutMs);
     const sooner = earliest(deadline, own);
-    let source: SignalSource | undefined;
     if (sooner !== undefined) {
       const limitMs = sooner === own ? this.#timeoutMs : sooner.remainingMs;
       this.#timer = new PatientTimer();
       this.#timer.until(sooner, () =>
         this.#end(new TimeoutError(name, sooner === own ? kind : 'deadline', limitMs)),
       );
-      source = this.#abort = this.#limits.abort ?? new LazyAbort();
-    } else if (signal !== undefined) {
-      source = { signal };
+      this.#abort = this.#limits.abort ?? new LazyAbort();
     }
     if (signal !== undefined) linkAbort(signal, this);
 
-    this.#work = start(fn, source, sooner, this.#execution);
+    const passed = this.#abort === undefined ? signal : undefined;
+    const context =
+      passed === undefined
+        ? createContext(this.#abort, sooner, this.#execution)
+        : passContext(passed, sooner, this.#execution);
+    this.#work = start(fn, context);
     this.#work.then(
       (value) => this.#settle(this.#resolve, value),
       (error: unknown) => this.#settle(this.#reject, error),
