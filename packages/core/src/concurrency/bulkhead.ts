@@ -17,7 +17,7 @@ export interface BulkheadOptions extends SemaphoreOptions {
   /** Longest wait in line, in milliseconds, for calls that name none. @default Infinity */
   readonly maxWaitMs?: number | undefined;
   /**
-   * Frees the slot of a call that has timed out although its work still runs. The limit is then no longer true: `stats().zombies`
+   * Frees the slot of a call that was given up although its work still runs. The limit is then no longer true: `stats().zombies`
    * counts what runs beyond it.
    *
    * @default false

@@ -5,7 +5,7 @@
 import { Semaphore } from '../concurrency/semaphore.ts';
 import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { SiblingFailedError, TaskGroupClosedError } from '../errors/lifecycle-errors.ts';
-import { TimeoutError, type TimeoutKind } from '../errors/timeout-error.ts';
+import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkFunction, checkInteger, checkName, checkOptions, checkTimeoutMs } from '../options/checks.ts';
 import { keepShape } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
@@ -62,8 +62,7 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
   readonly [EXECUTION]: Execution;
   readonly #name: string;
   readonly #callerSignal: AbortSignal | undefined;
-  readonly #timeoutKind: TimeoutKind;
-  readonly #timeoutMs: number;
+  readonly #timeoutError: () => TimeoutError;
   readonly #host: TaskHost;
   readonly #limit: Semaphore | undefined;
   readonly #permits: Map<Task<unknown>, Disposable> = new Map<Task<unknown>, Disposable>();
@@ -96,8 +95,9 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     this.#callerSignal = signal;
     const own = timeoutMs === Infinity ? undefined : Deadline.after(timeoutMs);
     this.deadline = earliest(own, deadline);
-    this.#timeoutKind = this.deadline === own ? 'total' : 'deadline';
-    this.#timeoutMs = this.deadline?.remainingMs ?? Infinity;
+    const kind = this.deadline === own ? 'total' : 'deadline';
+    const limitMs = this.deadline?.remainingMs ?? Infinity;
+    this.#timeoutError = () => new TimeoutError(`Task group "${name}"`, kind, limitMs);
     this[EXECUTION] = new Execution(executionOf(options));
     this.#host = {
       name,
@@ -252,10 +252,6 @@ export class TaskGroup implements WorkContext, AsyncDisposable {
     const error = new TaskGroupClosedError(this.#name);
     this.#refusals.add(error);
     return error;
-  }
-
-  #timeoutError(): TimeoutError {
-    return new TimeoutError(`Task group "${this.#name}"`, this.#timeoutKind, this.#timeoutMs);
   }
 
   /** Starts what may end the group from outside; not before there is something to end, so that constructing it costs nothing. */

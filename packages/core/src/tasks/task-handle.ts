@@ -135,6 +135,11 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
     return this.#awaited;
   }
 
+  /** Whether it was asked to stop. */
+  get stopping(): boolean {
+    return this.#abort.aborted;
+  }
+
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -174,8 +179,8 @@ export class Task<T> implements TaskHandle<T>, AbortListener {
     this.#startedAtMs = now();
     const limitMs = Math.min(timeoutMs, remainingMs);
     if (limitMs !== Infinity) {
-      const error = this.#timeoutError(remainingMs < timeoutMs ? 'deadline' : 'total', limitMs);
-      this.#timer = setTimeout(() => this.#timeOut(error), limitMs);
+      const kind = remainingMs < timeoutMs ? 'deadline' : 'total';
+      this.#timer = setTimeout(() => this.#timeOut(this.#timeoutError(kind, limitMs)), limitMs);
     }
     if (signal !== undefined) linkAbort(signal, this);
     if (observed()) emit('task.started', this.#host.name, { id: this.id, task: this.name });

@@ -245,11 +245,12 @@ export class TaskManager implements Component, Adoptable, AsyncDisposable {
     return { running: this.#tasks.size, maxTasks: this.#maxTasks, ...this.#totals };
   }
 
-  /** Closes, waits as `waitAll` does, and cancels at once what need not be drained. */
+  /** Closes, cancels at once what need not be drained, and waits as `waitAll` does: without delay where all were cancelled before. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     this.#cancelExpendable(cancelled(`Task manager "${this.name}"`));
-    await this.waitAll(this.#abort.aborted ? { timeoutMs: 0 } : {});
+    const stopping = [...this.#tasks.keys()].every((task) => task.stopping);
+    await this.waitAll(stopping ? { timeoutMs: 0 } : {});
   }
 
   #settled(task: Task<unknown>, error: unknown): void {

@@ -42,7 +42,7 @@ function callee(capacity: number): () => Promise<void> {
   };
 }
 
-describe('AdaptiveLimit', () => {
+describe('AdaptiveLimit', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

@@ -11,7 +11,7 @@ async function settled(): Promise<void> {
   for (let tick = 0; tick < 20; tick += 1) await Promise.resolve();
 }
 
-describe('KeyedLimit', () => {
+describe('KeyedLimit', { timeout: 60_000 }, () => {
   it('limits each key by itself', async () => {
     const limits = new KeyedLimit({ create: (key) => new Bulkhead({ name: key, maxConcurrent: 1 }) });
     using _ = await limits.acquire('a');

@@ -148,7 +148,7 @@ function run(
   else if (one.do === 'cancel') semaphore.cancel('cancelled');
 }
 
-describe('Semaphore, whatever happens', () => {
+describe('Semaphore, whatever happens', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

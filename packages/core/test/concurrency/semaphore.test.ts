@@ -24,7 +24,7 @@ class Gate {
   }
 }
 
-describe('Semaphore', () => {
+describe('Semaphore', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

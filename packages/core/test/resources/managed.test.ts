@@ -6,7 +6,7 @@ const thrower = (): never => {
 };
 const never = (): Promise<never> => new Promise(() => {});
 
-describe('managed', () => {
+describe('managed', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

@@ -38,7 +38,7 @@ function numbered(options: Partial<ResourcePoolOptions<number>> = {}): {
   return { pool, log };
 }
 
-describe('ResourcePool', () => {
+describe('ResourcePool', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

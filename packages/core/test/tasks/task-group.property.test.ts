@@ -41,7 +41,7 @@ const scenario = fc.record({
   cancelOne: fc.option(fc.tuple(fc.integer({ min: 0, max: 20 }), fc.nat(5)), { nil: undefined, freq: 3 }),
 });
 
-describe('TaskGroup, whatever happens', () => {
+describe('TaskGroup, whatever happens', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

@@ -29,7 +29,7 @@ async function failureOf(promise: Promise<unknown>): Promise<AggregateError> {
   throw new Error('expected an AggregateError', { cause: error });
 }
 
-describe('TaskGroup', () => {
+describe('TaskGroup', { timeout: 60_000 }, () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });

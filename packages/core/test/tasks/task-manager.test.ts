@@ -26,7 +26,7 @@ function untilAborted({ signal }: WorkContext): Promise<never> {
   });
 }
 
-describe('TaskManager', () => {
+describe('TaskManager', { timeout: 60_000 }, () => {
   let warn: ReturnType<typeof vi.spyOn>;
 
   beforeEach(() => {
@@ -386,6 +386,18 @@ describe('TaskManager', () => {
     }
     order.push('after');
     expect(order).toEqual(['task', 'ticker', 'after']);
+  });
+
+  it('gives what was cancelled before only its grace when disposed', async () => {
+    const tasks = new TaskManager();
+    tasks.spawn(never, { name: 'deaf' });
+    tasks.cancel();
+    let disposed = false;
+    const disposing = tasks[Symbol.asyncDispose]().then(() => (disposed = true));
+    await vi.advanceTimersByTimeAsync(1_999);
+    expect(disposed).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    await disposing;
   });
 
   describe('owned by a service', () => {
