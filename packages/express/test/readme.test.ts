@@ -29,7 +29,7 @@ vi.mock('@holdfast/express', async (original) => {
   return { ...adapter, listen };
 });
 
-it('runs as the README says', async () => {
+it('runs as the README says', { timeout: 30_000 }, async () => {
   const source = readFileSync(new URL('example.ts', import.meta.url), 'utf8');
   expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain(
     `\`\`\`ts\n${source}\`\`\``,

@@ -31,7 +31,7 @@ export const healthCases: readonly Case[] = [
     sentence: 'is alive but not ready from the first moment of a shutdown, and serves on in the lame duck',
     run: async (framework) => {
       await using server = await serve(framework, {
-        service: { shutdown: { budgetMs: 5_000, phases: { 'lame-duck': 250 } } },
+        service: { shutdown: { budgetMs: 5_000, phases: { 'lame-duck': 1_000 } } },
         routes: { 'GET /hello': () => ({ json: 'hello' }) },
       });
       const report = server.service.shutdown();

@@ -1,6 +1,7 @@
 import { JobQueue, Service, noRetry } from '@holdfast/core';
 import { runMain } from '@holdfast/node';
-// The engines' packages are not in this repository yet; with them: engines: [sqlite, bullmq, nats]
+import { sqlite } from '@holdfast/jobs-sqlite';
+// jobs-bullmq and jobs-nats are not in this repository yet; with them: engines: [sqlite, bullmq, nats]
 interface Delivery {
   id: string;
   url: string;
@@ -12,6 +13,7 @@ const deliveries = service.own(
   new JobQueue<Delivery>({
     name: 'deliveries',
     url: process.env['RELAY_QUEUE'] ?? 'memory:',
+    engines: [sqlite],
     maxDepth: 1_000,
     retry: { maxRetries: 3, baseDelayMs: 500 },
   }),
