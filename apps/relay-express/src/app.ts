@@ -4,18 +4,18 @@ import { problem, requestOf, type Answer, type Relay } from '@holdfast-app/relay
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 
 /** Mounts health, scope, the routes, and what answers everything else. */
-export function relayApp({ service, config, routes, notServed }: Relay): Express {
+export function relayApp(relay: Relay): Express {
   const app = express().disable('x-powered-by').enable('case sensitive routing').enable('strict routing');
-  app.use(healthRoutes(service));
-  app.use(holdfast({ service, timeoutMs: config.requestTimeoutMs }));
-  for (const { method, path, handle } of routes) {
+  app.use(healthRoutes(relay.service));
+  app.use(holdfast({ service: relay.service, timeoutMs: relay.config.requestTimeoutMs }));
+  for (const { method, path, handle } of relay.routes) {
     const handler: RequestHandler = async (req, res) =>
       send(res, await handle(requestOf(req), getScope(res)));
     if (method === 'GET') app.get(path, handler);
     else app.post(path, handler);
   }
   app.use((req) => {
-    throw notServed(requestOf(req));
+    throw relay.notServed(requestOf(req));
   });
   app.use(problemDetails(), otherErrors);
   return app;

@@ -8,13 +8,13 @@ import { Hono } from 'hono';
 export type RelayEnv = HoldfastEnv & { Bindings: HttpBindings };
 
 /** Mounts health, scope, the routes, and what answers everything else. */
-export function relayApp({ service, config, routes, notServed }: Relay): Hono<RelayEnv> {
+export function relayApp(relay: Relay): Hono<RelayEnv> {
   const app = new Hono<RelayEnv>({ getPath: sentPath });
-  app.route('/', healthRoutes(service));
-  app.use(holdfast({ service, timeoutMs: config.requestTimeoutMs }));
-  for (const { method, path, handle } of routes)
+  app.route('/', healthRoutes(relay.service));
+  app.use(holdfast({ service: relay.service, timeoutMs: relay.config.requestTimeoutMs }));
+  for (const { method, path, handle } of relay.routes)
     app.on(method, path, async (c) => respond(await handle(requestOf(c.env.incoming), c.var.holdfast)));
-  app.notFound((c) => respond(problem(notServed(requestOf(c.env.incoming)))));
+  app.notFound((c) => respond(problem(relay.notServed(requestOf(c.env.incoming)))));
   app.onError(problemDetails((error) => respond(problem(error))));
   return app;
 }

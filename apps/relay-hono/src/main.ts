@@ -1,9 +1,9 @@
 /** The relay on Hono, as a program. */
 import { listen } from '@holdfast/hono/node';
-import { createRelay, runRelay } from '@holdfast-app/relay';
+import { Relay, runRelay } from '@holdfast-app/relay';
 import { relayApp } from './app.ts';
 
 await runRelay((config) => {
-  const relay = createRelay(config);
+  const relay = new Relay(config);
   return listen(relayApp(relay), { service: relay.service, host: config.host, port: config.port });
 });

@@ -1,5 +1,5 @@
 /** Writes what the relay answers, and answers what it refuses, on Express and Fastify alike. */
-import { problem, type Answer, type Relay } from '@holdfast-app/relay';
+import { Relay, problem, type Answer } from '@holdfast-app/relay';
 import {
   Catch,
   Inject,
@@ -11,10 +11,9 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost, type AbstractHttpAdapter } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
 import { relayRequest } from './current-request.ts';
-import { RELAY } from './relay.token.ts';
 
 /** Turns an Answer into the response. */
 @Injectable()
@@ -22,15 +21,7 @@ export class AnswerInterceptor implements NestInterceptor<Answer, string> {
   constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
 
   intercept(context: ExecutionContext, next: CallHandler<Answer>): Observable<string> {
-    return next.handle().pipe(
-      map(({ status, headers, body }) => {
-        const { httpAdapter } = this.host;
-        const response: unknown = context.switchToHttp().getResponse();
-        httpAdapter.status(response, status);
-        for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
-        return body;
-      }),
-    );
+    return next.handle().pipe(map((answer) => begin(this.host.httpAdapter, context, answer)));
   }
 }
 
@@ -39,18 +30,22 @@ export class AnswerInterceptor implements NestInterceptor<Answer, string> {
 export class RefusalFilter implements ExceptionFilter {
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(RELAY) private readonly relay: Relay,
+    @Inject(Relay) private readonly relay: Relay,
   ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const { httpAdapter } = this.host;
     const response: unknown = host.switchToHttp().getResponse();
     if (httpAdapter.isHeadersSent(response)) return;
-    const unknownRoute = error instanceof NotFoundException;
-    const { status, headers, body } = problem(
-      unknownRoute ? this.relay.notServed(relayRequest(host)) : error,
-    );
-    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
-    httpAdapter.reply(response, body, status);
+    const refusal = error instanceof NotFoundException ? this.relay.notServed(relayRequest(host)) : error;
+    httpAdapter.reply(response, begin(httpAdapter, host, problem(refusal)));
   }
+}
+
+/** Gives the response its status and headers; returns its body. */
+function begin(adapter: AbstractHttpAdapter, host: ArgumentsHost, { status, headers, body }: Answer): string {
+  const response: unknown = host.switchToHttp().getResponse();
+  adapter.status(response, status);
+  for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
+  return body;
 }

@@ -1,13 +1,12 @@
 /** The relay's routes as a controller; what they do is the domain's. */
 import { CurrentScope, type RequestScope } from '@holdfast/nestjs';
-import type { Answer, Relay } from '@holdfast-app/relay';
+import { Relay, type Answer } from '@holdfast-app/relay';
 import { Controller, Get, Inject, Post } from '@nestjs/common';
 import { CurrentRequest, type RelayRequest } from './current-request.ts';
-import { RELAY } from './relay.token.ts';
 
 @Controller()
 export class RelayController {
-  constructor(@Inject(RELAY) private readonly relay: Relay) {}
+  constructor(@Inject(Relay) private readonly relay: Relay) {}
 
   @Post('events')
   postEvent(@CurrentRequest() request: RelayRequest, @CurrentScope() scope: RequestScope): Promise<Answer> {

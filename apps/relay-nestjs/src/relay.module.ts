@@ -1,11 +1,10 @@
 /** The relay as a Nest module. Its service is the one of HoldfastModule, so that Nest's life and the relay's are the same. */
 import { HoldfastModule, Service } from '@holdfast/nestjs';
-import { createRelay, serviceOptions, type RelayConfig } from '@holdfast-app/relay';
+import { Relay, serviceOptions, type RelayConfig } from '@holdfast-app/relay';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { AnswerInterceptor, RefusalFilter } from './answers.ts';
 import { RelayController } from './relay.controller.ts';
-import { RELAY } from './relay.token.ts';
 
 @Module({})
 export class RelayModule {
@@ -23,7 +22,7 @@ export class RelayModule {
       ],
       controllers: [RelayController],
       providers: [
-        { provide: RELAY, inject: [Service], useFactory: (service: Service) => createRelay(config, service) },
+        { provide: Relay, inject: [Service], useFactory: (service: Service) => new Relay(config, service) },
         { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
         { provide: APP_FILTER, useClass: RefusalFilter },
       ],

@@ -49,6 +49,9 @@ interface Variable<T> {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const MAX_COUNT = 1_000_000_000;
 
+/** How many digests may wait for each thread, unless told. */
+const DIGESTS_PER_WORKER = 8;
+
 const workers = Math.max(1, availableParallelism() - 1);
 
 const variables = {
@@ -86,7 +89,13 @@ const variables = {
   ),
   maxBodyBytes: integer('RELAY_MAX_BODY_BYTES', 1_048_576, 1, MAX_COUNT, 'largest request body'),
   digestWorkers: integer('RELAY_DIGEST_WORKERS', workers, 1, 1_024, 'threads that compute digests'),
-  digestQueue: integer('RELAY_DIGEST_QUEUE', 8 * workers, 0, MAX_COUNT, 'digests that may wait for a thread'),
+  digestQueue: integer(
+    'RELAY_DIGEST_QUEUE',
+    DIGESTS_PER_WORKER * workers,
+    0,
+    MAX_COUNT,
+    'digests that may wait for a thread',
+  ),
   shutdownBudgetMs: integer('RELAY_SHUTDOWN_BUDGET_MS', 25_000, 1, MAX_TIMER_MS, 'limit of a shutdown'),
   lameDuckMs: integer('RELAY_LAME_DUCK_MS', 0, 0, MAX_TIMER_MS, 'how long to serve on after SIGTERM'),
   allowedOrigins: {
@@ -108,8 +117,9 @@ export function readEnvironment(environment: Environment): RelayConfig {
     Object.entries<Variable<unknown>>(variables).map(([key, variable]) => [key, read(variable, environment)]),
   ) as unknown as RelayConfig; // `variables` has one entry per member, of the member's type
   if (config.retryMaxMs < config.retryBaseMs)
-    throw bad(variables.retryMaxMs, String(config.retryMaxMs), `at least RELAY_RETRY_BASE_MS`);
-  return config;
+    throw bad(variables.retryMaxMs, String(config.retryMaxMs), 'at least RELAY_RETRY_BASE_MS');
+  const isQueueSet = environment[variables.digestQueue.name] !== undefined;
+  return isQueueSet ? config : { ...config, digestQueue: DIGESTS_PER_WORKER * config.digestWorkers };
 }
 
 /** What `--help` prints: every variable with its default. */

@@ -4,7 +4,7 @@
  */
 export { problem, type Answer } from './answer.ts';
 export { type RelayConfig } from './environment.ts';
-export { createRelay, serviceOptions, type Relay } from './relay.ts';
+export { Relay, serviceOptions } from './relay.ts';
 export { pathOf, requestOf, type RelayRequest } from './requests.ts';
 export { type Route } from './routes.ts';
 export { runRelay } from './run.ts';

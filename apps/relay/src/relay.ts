@@ -17,22 +17,11 @@ import { Resources } from './resources.ts';
 import { notServed, routesOf, type Route } from './routes.ts';
 import { Store } from './store.ts';
 
-/** What a wiring mounts. */
-export interface Relay {
-  readonly service: Service;
-  readonly config: RelayConfig;
-  readonly routes: readonly Route[];
-  /** What the routes do, for a wiring that names them. */
-  readonly handlers: Handlers;
-  /** The error that answers a request which no route serves. */
-  readonly notServed: (request: RelayRequest) => RequestError;
-}
-
 /** How the relay's service is to be made, for whoever makes it. */
 export function serviceOptions(config: RelayConfig): ServiceOptions {
   return {
     name: 'relay',
-    tasks: { maxTasks: 10_000 },
+    tasks: { maxTasks: 10_000 }, // one for each request whose event is being admitted
     shutdown: {
       budgetMs: config.shutdownBudgetMs,
       phases: { 'lame-duck': config.lameDuckMs },
@@ -41,39 +30,51 @@ export function serviceOptions(config: RelayConfig): ServiceOptions {
   };
 }
 
-/** Puts the relay together. Nothing is opened before `service` starts. */
-export function createRelay(
-  config: RelayConfig,
-  service: Service = new Service(serviceOptions(config)),
-): Relay {
-  const store = new Store(config.dataDirectory, config.maxAttempts);
-  const digests = bridge<typeof DigestSync>(new URL('./digest.sync.js', import.meta.url), {
-    name: 'digests',
-    maxThreads: config.digestWorkers,
-    maxQueue: config.digestQueue,
-  });
-  const outcomes = new Outcomes();
-  const deliveries = new Deliveries(store, outcomes, config);
-  const { queue, subscribers } = deliveries;
-  service.own(
-    new Resources([store, digests, queue], () => {
-      deliveries.start();
-      service.tasks.spawn((ctx) => deliveries.recover(ctx), {
-        name: 'recovery',
-        atShutdown: 'cancel',
-        signal: service.signalAt('lame-duck'),
-      });
-    }),
-  );
-  service.own(store);
-  service.own(digests);
-  service.own(subscribers);
-  service.own(queue, { dependsOn: ['store', 'subscribers'] });
+/** A relay, put together. Nothing is opened before its service starts. */
+export class Relay {
+  readonly service: Service;
+  readonly config: RelayConfig;
+  /** What the routes do, for a wiring that names them. */
+  readonly handlers: Handlers;
+  /** The same as a table, for a wiring that mounts it. */
+  readonly routes: readonly Route[];
 
-  const intake = new Intake(store, deliveries, new AuditTrail(store, service.tasks));
-  const handlers = new Handlers({ config, store, deliveries, intake, outcomes, digests });
-  const routes = routesOf(handlers);
-  return { service, config, routes, handlers, notServed: (request) => notServed(routes, request) };
+  constructor(config: RelayConfig, service: Service = new Service(serviceOptions(config))) {
+    const store = new Store(config.dataDirectory, config.maxAttempts);
+    const digests = bridge<typeof DigestSync>(new URL('./digest.sync.js', import.meta.url), {
+      name: 'digests',
+      maxThreads: config.digestWorkers,
+      maxQueue: config.digestQueue,
+    });
+    const outcomes = new Outcomes();
+    const deliveries = new Deliveries(store, outcomes, config);
+    const { queue, subscribers } = deliveries;
+    service.own(
+      new Resources([store, digests, queue], () => {
+        deliveries.start();
+        service.tasks.spawn((ctx) => deliveries.recover(ctx), {
+          name: 'recovery',
+          atShutdown: 'cancel',
+          signal: service.signalAt('lame-duck'),
+        });
+      }),
+    );
+    service.own(store);
+    service.own(digests);
+    service.own(subscribers);
+    service.own(queue, { dependsOn: ['store', 'subscribers'] }); // closed before what its handlers use
+
+    const intake = new Intake(store, deliveries, new AuditTrail(store, service.tasks));
+    this.service = service;
+    this.config = config;
+    this.handlers = new Handlers({ config, store, deliveries, intake, outcomes, digests });
+    this.routes = routesOf(this.handlers);
+  }
+
+  /** The error that answers a request which no route serves. */
+  notServed(request: RelayRequest): RequestError {
+    return notServed(this.routes, request);
+  }
 }
 
 /** The report in one line of JSON; errors by their message. */

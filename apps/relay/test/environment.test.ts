@@ -34,6 +34,11 @@ describe('readEnvironment', () => {
     expect(config).toMatchObject({ port: 0, host: '::1', platform: 'fastify', digestQueue: 0 });
   });
 
+  it('lets as many digests wait as the threads can take, unless told', () => {
+    expect(readEnvironment({ RELAY_DIGEST_WORKERS: '3' }).digestQueue).toBe(24);
+    expect(readEnvironment({ RELAY_DIGEST_WORKERS: '3', RELAY_DIGEST_QUEUE: '5' }).digestQueue).toBe(5);
+  });
+
   it.each([
     ['PORT', ''],
     ['PORT', '65536'],

@@ -1,2 +1,0 @@
-/** Where the relay is found in Nest's container. */
-export const RELAY: unique symbol = Symbol('relay');
