@@ -112,8 +112,10 @@ export class ThreadPool implements ThreadHost, CallHost {
 
   health(): ComponentHealth {
     const refusal = this.#guard.refusal;
-    if (refusal !== undefined)
-      return { status: 'down', detail: `threads do not start: ${String(refusal.error)}` };
+    if (refusal !== undefined) {
+      const status = this.#threads.size === 0 ? 'down' : 'degraded';
+      return { status, detail: `threads do not start: ${String(refusal.error)}` };
+    }
     const zombies = this.#abandoned.length;
     return zombies === 0
       ? { status: 'up' }
@@ -219,7 +221,11 @@ export class ThreadPool implements ThreadHost, CallHost {
       this.#waiting.size > this.#booting.size &&
       this.#guard.refusal === undefined
     ) {
-      this.#spawn();
+      try {
+        this.#spawn();
+      } catch (error) {
+        this.#bootFailed(error);
+      }
     }
     const refusal = this.#guard.refusal;
     if (refusal === undefined || this.#threads.size > 0) return;

@@ -190,7 +190,7 @@ class ServerDrain implements Component {
       case 'request':
       case 'checkContinue':
       case 'checkExpectation':
-        return this.#requested(first as IncomingMessage, second as ServerResponse);
+        return this.#requested(first as IncomingMessage, second as ServerResponse, event === 'request');
       case 'stream':
         return this.#streamed(first as ServerHttp2Stream, second as Readonly<Record<string, unknown>>);
       case 'upgrade':
@@ -216,12 +216,12 @@ class ServerDrain implements Component {
     if (socket.alpnProtocol !== 'h2') this.#connections.accept(socket);
   }
 
-  #requested(request: IncomingMessage, response: ServerResponse): boolean {
+  #requested(request: IncomingMessage, response: ServerResponse, bodyComes: boolean): boolean {
     if (request.httpVersionMajor > 1) return false; // its stream was seen
     this.#connections.begin(request, response);
     if (!this.#isRefused(request)) return false;
     this.#inFlight.reject();
-    refuseRequest(this.#service.name, request, response);
+    refuseRequest(this.#service.name, request, response, bodyComes);
     return true;
   }
 

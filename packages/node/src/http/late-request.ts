@@ -26,8 +26,13 @@ function refusal(service: string): ProblemAnswer {
   return answer;
 }
 
-/** Answers 503, once the body has been read. */
-export function refuseRequest(service: string, request: IncomingMessage, response: ServerResponse): void {
+/** Answers 503, once the body has been read; at once where its client waits to be asked for it. */
+export function refuseRequest(
+  service: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  bodyComes: boolean,
+): void {
   const answer = (): void => {
     clearTimeout(timer);
     if (response.headersSent || response.destroyed) return;
@@ -35,7 +40,7 @@ export function refuseRequest(service: string, request: IncomingMessage, respons
     const text = JSON.stringify(body);
     response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) }).end(text);
   };
-  const timer = setTimeout(answer, BODY_LIMIT_MS);
+  const timer = setTimeout(answer, bodyComes ? BODY_LIMIT_MS : 0);
   request.once('end', answer).once('close', answer).resume();
 }
 

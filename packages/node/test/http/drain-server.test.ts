@@ -390,6 +390,19 @@ describe('late requests', () => {
     await report;
   });
 
+  it('are answered at once where their client waits to be asked for the body', async () => {
+    const { caller, report, release, fixture } = await halfSent('/');
+    fixture.server.on('checkContinue', (_request: IncomingMessage, response: ServerResponse) =>
+      response.writeContinue(),
+    );
+    caller.send('st\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n');
+    await caller.closed;
+    release();
+
+    expect(caller.received).toMatch(/^HTTP\/1\.1 503 /);
+    expect(await report).toMatchObject({ requests: { rejected: 1 } });
+  });
+
   it('are served where they ask for health', async () => {
     const { caller, report, release } = await halfSent('/api/readyz?verbose');
     caller.send('st\r\nContent-Length: 0\r\n\r\n');
