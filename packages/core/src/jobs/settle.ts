@@ -87,5 +87,5 @@ const EVENTS: Readonly<Record<JobOutcome['kind'], string>> = {
 function detailsOf(outcome: JobOutcome, durationMs: number): Readonly<Record<string, unknown>> {
   if (outcome.kind === 'ack') return { durationMs };
   if (outcome.kind === 'dead') return { error: outcome.error };
-  return { delayMs: outcome.delayMs, error: outcome.error };
+  return { delayMs: outcome.delayMs ?? 0, error: outcome.error };
 }
