@@ -8,7 +8,9 @@ import {
   Policy,
   isHoldfastError,
   noRetry,
+  sleep,
   type CallOptions,
+  type EnqueueOptions,
   type JobContext,
 } from '@holdfast/core';
 import type { RelayConfig } from './environment.ts';
@@ -26,16 +28,19 @@ export interface Delivery {
   readonly acceptedAt?: number;
 }
 
+/** What deliveries need of the store. */
+export type DeliveryStore = Pick<Store, 'begin' | 'end' | 'backlog'>;
+
 /** The queue of deliveries and what empties it. */
 export class Deliveries {
   readonly queue: JobQueue<Delivery>;
   readonly subscribers: Policy;
   readonly #present = new Set<string>();
-  readonly #store: Store;
+  readonly #store: DeliveryStore;
   readonly #outcomes: Outcomes;
   readonly #config: RelayConfig;
 
-  constructor(store: Store, outcomes: Outcomes, config: RelayConfig) {
+  constructor(store: DeliveryStore, outcomes: Outcomes, config: RelayConfig) {
     this.#store = store;
     this.#outcomes = outcomes;
     this.#config = config;
@@ -67,18 +72,22 @@ export class Deliveries {
 
   /** Queues a delivery unless it is queued. @throws QueueFullError where there is no room in time. */
   async enqueue(delivery: Delivery, options: CallOptions & { readonly maxWaitMs?: number }): Promise<void> {
-    if (this.#present.has(delivery.id)) return;
-    this.#present.add(delivery.id);
+    const { id } = delivery;
+    if (this.#present.has(id)) return;
+    this.#present.add(id);
     try {
-      await this.queue.enqueue(delivery, {
-        ...options,
-        id: delivery.id,
-        timeoutMs: Number.POSITIVE_INFINITY,
-      });
+      while (!(await this.#isQueued(delivery, { ...options, id, timeoutMs: Number.POSITIVE_INFINITY })))
+        await sleep(1, options);
     } catch (error) {
-      this.#present.delete(delivery.id);
+      this.#present.delete(id);
       throw error;
     }
+  }
+
+  /** Queues a delivery; false where a job that is over, since it is not present, has still to leave the queue. */
+  async #isQueued(delivery: Delivery, options: EnqueueOptions): Promise<boolean> {
+    const { status } = await this.queue.enqueue(delivery, options);
+    return status !== 'duplicate' || this.queue.capabilities.reach !== 'process';
   }
 
   /** Queues what earlier runs left, as fast as there is room. */
