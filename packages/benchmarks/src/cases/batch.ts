@@ -4,14 +4,16 @@ import pMap from 'p-map';
 import type { Case, CaseAt } from '../case.ts';
 
 const concurrency = 10;
+const ready = Promise.resolve();
+
+const double = async (n: number): Promise<number> => {
+  await ready;
+  return n * 2;
+};
 
 /** `operations` items through an asynchronous no-op. */
 export const batch: CaseAt = (operations): Case => {
   const items = Array.from({ length: operations }, (_, n) => n);
-  const double = async (n: number): Promise<number> => {
-    await undefined;
-    return n * 2;
-  };
   return {
     name: `batch ${operations}`,
     work: `${operations} items through an asynchronous no-op, ${concurrency} at once, results in input order.`,

@@ -8,6 +8,7 @@ import PQueue from 'p-queue';
 import type { Case, CaseAt } from '../case.ts';
 
 const limit = 10;
+const ready = Promise.resolve();
 
 function submitAll(operations: number, submit: () => Promise<unknown>): Promise<unknown> {
   const all: Promise<unknown>[] = [];
@@ -19,7 +20,7 @@ function submitAll(operations: number, submit: () => Promise<unknown>): Promise<
 export const limiter: CaseAt = (operations): Case => {
   let done = 0;
   const job = async (): Promise<void> => {
-    await undefined;
+    await ready;
     done += 1;
   };
   const whole = (submit: () => () => Promise<unknown>) => async (): Promise<void> => {

@@ -1,4 +1,5 @@
 /** What a call to another thread costs, one at a time and many at once. */
+import type * as Work from './work.sync.ts';
 import { bridge, type Bridge } from '@holdfast/node';
 import { Piscina } from 'piscina';
 import type { Case, CaseAt, Contender } from '../case.ts';
@@ -13,7 +14,7 @@ async function oneByOne(operations: number, call: (n: number) => Promise<number>
 
 /** Threads start with the first run, since a case may be left out. */
 function onThreads(operations: number): readonly [Contender, Contender] {
-  let ours: Bridge<typeof import('./work.sync.ts')> | undefined;
+  let ours: Bridge<typeof Work> | undefined;
   let piscina: Piscina | undefined;
   return [
     {

@@ -39,20 +39,24 @@ async function timesMs(ask: () => Promise<number>, expected: number): Promise<nu
 
 /** Keeps the digest pool and its line full until told to stop. */
 function saturate(relay: string): () => Promise<number> {
-  let running = true;
+  const stop = new AbortController();
   let done = 0;
   const client = async (): Promise<void> => {
-    while (running) {
+    while (!stop.signal.aborted) {
       if ((await post(`${relay}/digests`, { text: 'x', cost: 15 })) === 200) done += 1;
       else await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
   const clients = Array.from({ length: 16 }, client);
   return async () => {
-    running = false;
+    stop.abort();
     await Promise.all(clients);
     return done;
   };
+}
+
+function p99(times: readonly number[]): string {
+  return (times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN).toFixed(2);
 }
 
 async function freePort(): Promise<number> {
@@ -102,8 +106,6 @@ try {
   console.log('| request | idle, median ms | beside digests, median ms | ratio | idle p99 | beside p99 |');
   console.log('| --- | ---: | ---: | ---: | ---: | ---: |');
   for (const { name, idle, beside } of found) {
-    const p99 = (times: readonly number[]): string =>
-      (times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN).toFixed(2);
     const [calm, busy] = [median(idle), median(beside)];
     console.log(
       `| ${name} | ${calm.toFixed(2)} | ${busy.toFixed(2)} | ${(busy / calm).toFixed(2)} | ${p99(idle)} | ${p99(beside)} |`,

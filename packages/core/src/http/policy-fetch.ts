@@ -92,7 +92,7 @@ async function send(policy: Policy, url: URL, input: Input, init: Init = {}): Pr
 function urlOf(input: Input): URL | undefined {
   const page: unknown = Reflect.get(Reflect.get(globalThis, 'location') ?? {}, 'href');
   try {
-    return new URL(input instanceof Request ? input.url : input, page === undefined ? page : String(page));
+    return new URL(input instanceof Request ? input.url : input, typeof page === 'string' ? page : undefined);
   } catch {
     return undefined;
   }

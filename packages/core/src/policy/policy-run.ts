@@ -231,17 +231,19 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     this.#limit(attempt, deadline, undefined);
     const options = { signal: attempt.abort?.signal ?? signal, [EXECUTION]: execution };
     bulkhead.acquire(options).then(
-      (permit) => {
-        if (this.#over) return permit[Symbol.dispose]();
-        attempt.permit = permit;
-        this.#run(attempt);
-      },
+      (permit) => this.#permitted(attempt, permit),
       (error: unknown) => {
         if (this.#over) return;
         this.#tell(attempt, 'ignored');
         this.#sink.reject(error);
       },
     );
+  }
+
+  #permitted(attempt: Attempt, permit: Disposable): void {
+    if (this.#over) return permit[Symbol.dispose]();
+    attempt.permit = permit;
+    this.#run(attempt);
   }
 
   #run(attempt: Attempt): void {
@@ -259,12 +261,7 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     attempt.work = work;
     if (this.#over) return this.#drop(attempt, attempt.abort?.reason, undefined);
     work.then(
-      (value) => {
-        if (!this.#settled(attempt)) return;
-        this.#tell(attempt, 'success');
-        giveBackOf(attempt, 'success');
-        this.#sink.resolve(value);
-      },
+      (value) => this.#succeeded(attempt, value),
       (error: unknown) => {
         if (!this.#settled(attempt)) return;
         if (attempt.owesOutcome) circuit?.fail(attempt.epoch, error, attempt.startedAt);
@@ -273,6 +270,13 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
       },
     );
     this.#limit(attempt, sooner, own);
+  }
+
+  #succeeded(attempt: Attempt, value: T): void {
+    if (!this.#settled(attempt)) return;
+    this.#tell(attempt, 'success');
+    giveBackOf(attempt, 'success');
+    this.#sink.resolve(value);
   }
 
   /** Whether it is news that the work of this attempt has settled. */

@@ -146,11 +146,12 @@ export function makeAttempts<T>(
       return judge(true, value);
     };
     if (signal) linkAbort(signal, listener);
-    if (!first) return void start();
-    attempt = 1;
-    error = first.error;
-    if (deadline) timer.set(deadline.remainingMs, expire);
-    void judge(false);
+    if (first) {
+      attempt = 1;
+      error = first.error;
+      if (deadline) timer.set(deadline.remainingMs, expire);
+      void judge(false);
+    } else void start();
   });
 }
 

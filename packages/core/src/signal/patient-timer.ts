@@ -30,10 +30,12 @@ export class PatientTimer extends Timer {
   }
 
   #wait(patience: number, deadline: Deadline, ring: () => void): void {
-    void settled.then(() => {
-      if (this.#wanted !== ring) return;
-      if (patience > 0) this.#wait(patience - 1, deadline, ring);
-      else this.set(deadline.remainingMs, ring);
-    });
+    void settled.then(() => this.#waited(patience, deadline, ring));
+  }
+
+  #waited(patience: number, deadline: Deadline, ring: () => void): void {
+    if (this.#wanted !== ring) return;
+    if (patience > 0) this.#wait(patience - 1, deadline, ring);
+    else this.set(deadline.remainingMs, ring);
   }
 }

@@ -437,7 +437,7 @@ describe('CircuitBreaker', () => {
     },
   ])('restores nothing from %j', (snapshot) => {
     const breaker = new CircuitBreaker();
-    expect(() => Reflect.apply(breaker.restore, breaker, [snapshot])).toThrow(
+    expect(() => breaker.restore(snapshot as CircuitSnapshot)).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/ERR_/) }),
     );
   });
