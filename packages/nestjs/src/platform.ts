@@ -30,15 +30,24 @@ export function drain(adapter: AbstractHttpAdapter, service: Service): void {
 /** Mounts the health routes, where asked for, and the request scope. */
 export function mount(adapter: AbstractHttpAdapter, service: Service, options: HoldfastModuleOptions): void {
   const { healthRoutes = false, timeoutMs } = options;
-  if (healthRoutes) {
-    const answer = answerHealth(service);
-    adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
-      const asked = request.method === 'GET' || request.method === 'HEAD';
-      if (asked && HEALTH_PATH.test(request.url ?? '')) return answer(request, response);
-      return next();
-    });
-  }
+  if (healthRoutes) mountHealth(adapter, service);
   adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
     openRequestScope(service, request, response, { timeoutMs }).run(next);
+  });
+}
+
+function mountHealth(adapter: AbstractHttpAdapter, service: Service): void {
+  const health = answerHealth(service);
+  const answer = async (request: IncomingMessage, response: ServerResponse, next: Next): Promise<void> => {
+    try {
+      await health(request, response);
+    } catch (error) {
+      next(error);
+    }
+  };
+  adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
+    const asked = request.method === 'GET' || request.method === 'HEAD';
+    if (asked && HEALTH_PATH.test(request.url ?? '')) void answer(request, response, next);
+    else next();
   });
 }
