@@ -7,7 +7,7 @@ import { SiblingFailedError } from '../errors/lifecycle-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkBoolean, checkFunction, checkInteger, checkName, checkTimeoutMs } from '../options/checks.ts';
 import { FairShare } from '../queue/fair-share.ts';
-import { yieldToLoop } from '../runtime.ts';
+import { keepShape, yieldToLoop } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { call } from '../signal/call.ts';
 import { earliest, type Deadline } from '../signal/deadline.ts';
@@ -297,3 +297,6 @@ export class BatchRun<I, O> implements AbortListener {
     this.#sink.over();
   }
 }
+
+keepShape(extendContext(createContext(undefined, undefined, undefined), { index: 0 }));
+keepShape({ index: 0, signal: undefined, deadline: undefined, [EXECUTION]: undefined });

@@ -4,6 +4,7 @@
  * how far it came.
  */
 import { emit, observed } from '../events/bus.ts';
+import { keepShape } from '../runtime.ts';
 import { BatchRun, type BatchOptions, type BatchSink, type BatchWork } from './batch-run.ts';
 
 /** An item that was done. */
@@ -157,3 +158,8 @@ function inOrder<T extends { readonly index: number }>(outcomes: T[]): readonly 
   );
   return sorted ? outcomes : outcomes.toSorted((one, other) => one.index - other.index);
 }
+
+const kept = new Collector<unknown, unknown>(() => {});
+kept.reasonOf = new BatchRun([], () => {}, {}, kept);
+keepShape(kept);
+keepShape(new Result([], [], [], undefined));

@@ -17,6 +17,7 @@ import { QueueClosedError } from '../errors/queue-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
 import { checkInteger } from '../options/checks.ts';
+import { keepShape } from '../runtime.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
 import { Channel } from './channel.ts';
@@ -317,3 +318,8 @@ function checkCall(options: WaitOptions, doing: string, queue: string): void {
   options.signal?.throwIfAborted();
   if (options.deadline?.expired) throw new TimeoutError(`${doing} queue "${queue}"`, 'deadline', 0);
 }
+
+const kept = new BoundedQueue({ capacity: 1 });
+kept.tryPut(undefined);
+kept.tryTake();
+keepShape(kept);

@@ -2,7 +2,7 @@
  * What stands in a queue, and what a taker gets: one object for both, so that taking allocates nothing. The delay is measured
  * on the monotonic clock; the date is worked out only when somebody reads it.
  */
-import { now, type ContextSnapshot } from '../runtime.ts';
+import { keepShape, now, type ContextSnapshot } from '../runtime.ts';
 
 /** An item as it leaves the queue. */
 export interface Envelope<T> {
@@ -58,3 +58,7 @@ export class Item<T> implements Envelope<T> {
     return { value: this.value, enqueuedAt: this.enqueuedAt, queueDelayMs: this.queueDelayMs };
   }
 }
+
+const kept = new Item(undefined, undefined, now());
+kept.take(now() + 0.5); // a delay is no whole number
+keepShape(kept);

@@ -1,7 +1,8 @@
 /** One that waits for room, with its item. */
 import { QueueFullError } from '../errors/queue-errors.ts';
+import { keepShape } from '../runtime.ts';
 import { Waiter } from '../signal/wait-line.ts';
-import type { Item } from './item.ts';
+import { Item } from './item.ts';
 
 /** Which queue it waits for. */
 export interface PuttersQueue {
@@ -37,3 +38,9 @@ export class Putter<T> extends Waiter {
     this.giveUp(new QueueFullError(this.#queue.name, this.#queue.capacity));
   }
 }
+
+function nothing(): void {}
+
+keepShape(
+  new Putter({ name: '', capacity: 1 }, new Item(undefined, undefined, 0.5), false, nothing, nothing),
+);

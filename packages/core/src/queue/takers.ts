@@ -1,7 +1,7 @@
 /** Those who wait to take: one item, a batch, or step by step through an iterator. An abort leaves the items where they are. */
 import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { now } from '../runtime.ts';
+import { keepShape, now } from '../runtime.ts';
 import type { Channel } from './channel.ts';
 import type { Envelope, Item } from './item.ts';
 import { Taker } from './taker.ts';
@@ -143,3 +143,7 @@ export class QueueIterator<T> implements AsyncIterableIterator<Envelope<T>, unde
     return this;
   }
 }
+
+function nothing(): void {}
+
+keepShape(new SingleTaker('', nothing, nothing));
