@@ -3,18 +3,28 @@
 /** Beyond this, closing the connection is cheaper than reading on. */
 const MAX_BYTES = 64 * 1_024;
 
-/** Reads a small body to its end and cancels a large one; never fails, and need not be waited for. */
-export async function discard(response: Response): Promise<void> {
-  try {
-    const reader = response.body?.getReader();
+/** The rest of a body, being read into nothing. */
+export class Discarded {
+  /** When the connection is free, or closed. Never rejects. */
+  readonly done: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  constructor(response: Response) {
+    this.#reader = response.body?.getReader();
+    // a connection that fails is gone, which is as good
+    this.done = this.#read().catch(() => {});
+  }
+
+  /** Reads no further and closes the connection, if there is more to read. */
+  cancel(): void {
+    this.#reader?.cancel().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
     let bytes = 0;
-    for (let done = reader === undefined; !done;) {
-      const chunk = await reader?.read();
-      bytes += chunk?.value?.byteLength ?? 0;
-      done = chunk?.done ?? true;
-      if (bytes > MAX_BYTES) return await reader?.cancel();
+    for (let chunk = await this.#reader?.read(); chunk?.done === false; chunk = await this.#reader?.read()) {
+      bytes += chunk.value.byteLength;
+      if (bytes > MAX_BYTES) return this.cancel();
     }
-  } catch {
-    // the connection is gone already
   }
 }

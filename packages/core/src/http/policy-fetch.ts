@@ -6,10 +6,11 @@
 import { HttpStatusError } from '../errors/http-status-error.ts';
 import { checkOptionalFunction, checkOptions, invalidType } from '../options/checks.ts';
 import { ONCE, type Policy } from '../policy/policy.ts';
+import { yieldToLoop } from '../runtime.ts';
 import { deadlineOf, type Deadline } from '../signal/deadline.ts';
 import type { AttemptContext } from '../signal/work-context.ts';
 import { abortableBody } from './abortable-body.ts';
-import { discard } from './discard.ts';
+import { Discarded } from './discard.ts';
 import { DEADLINE_HEADER } from './inbound.ts';
 import { replayable } from './replay.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -54,7 +55,8 @@ interface Init extends RequestInit {
 
 async function send(policy: Policy, url: URL, input: Input, init: Init = {}): Promise<Response> {
   const request = input instanceof Request ? input : undefined;
-  const caller = init.signal ?? request?.signal;
+  // null takes the signal of a Request away, as fetch has it
+  const caller = (init.signal === undefined ? request?.signal : init.signal) ?? undefined;
   const headers = new Headers(init.headers ?? request?.headers);
   const method = init.method ?? request?.method ?? 'GET';
   const repeat = replayable({ method, headers, body: init.body ?? request?.body });
@@ -64,13 +66,16 @@ async function send(policy: Policy, url: URL, input: Input, init: Init = {}): Pr
     ...(repeat ? {} : { [ONCE]: true }),
   };
   let failed: { readonly error: HttpStatusError; readonly response: Response } | undefined;
+  let discarded: Discarded | undefined;
   let limited = false;
-  const discardFailed = (): void => {
-    if (failed !== undefined) void discard(failed.response);
-    failed = undefined;
-  };
   const attempt = async (ctx: AttemptContext): Promise<Response> => {
-    discardFailed();
+    if (failed !== undefined) {
+      discarded?.cancel();
+      discarded = new Discarded(failed.response);
+      failed = undefined;
+      // what has arrived by now is read within a turn, and this attempt has its connection; it waits for no more than that
+      await Promise.race([discarded.done, yieldToLoop()]);
+    }
     limited = ctx.signal !== caller;
     const response = await fetch(input, {
       ...init,
@@ -81,11 +86,14 @@ async function send(policy: Policy, url: URL, input: Input, init: Init = {}): Pr
     failed = { error: statusError(response, url), response };
     throw failed.error;
   };
-  const response = await policy.execute(attempt, options).catch((error: unknown) => {
-    if (failed !== undefined && failed.error === error) return failed.response;
-    discardFailed();
-    throw error;
-  });
+  const response = await policy
+    .execute(attempt, options)
+    .catch((error: unknown) => {
+      if (failed !== undefined && failed.error === error) return failed.response;
+      if (failed !== undefined) discarded = new Discarded(failed.response);
+      throw error;
+    })
+    .finally(() => discarded?.cancel());
   return caller !== undefined && limited ? abortableBody(response, caller) : response;
 }
 
