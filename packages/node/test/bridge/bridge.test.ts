@@ -362,6 +362,7 @@ describe('leaving', () => {
     const held = rejection(pool.with({ signal: caller.signal }).blockUntil(block));
     await entered(block);
 
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }); // the moment lasts as long as the test likes
     caller.abort();
     await held;
     release(block);
@@ -374,8 +375,8 @@ describe('leaving', () => {
     const block = flag();
     const first = pool.call.blockUntil(block);
     await entered(block);
-    const second = pool.with({ timeoutMs: 100 }).add(1, 1);
-    await delay(150);
+    const second = pool.with({ timeoutMs: 1_000 }).add(1, 1);
+    await delay(1_100);
     release(block);
     expect(await Promise.all([first, second])).toEqual(['repository-1', 2]);
 
@@ -387,7 +388,7 @@ describe('leaving', () => {
   it('holds its slot until a call that cannot be stopped has ended', async () => {
     await using pool = repository();
     await pool.call.add(1, 1);
-    const long = rejection(pool.with({ timeoutMs: 10 }).nativeBlock(1_500_000));
+    const long = rejection(pool.with({ timeoutMs: 10 }).nativeBlock(400_000));
     expect(isHoldfastError(await long, 'TIMEOUT')).toBe(true);
 
     const next = pool.call.whoAmI();

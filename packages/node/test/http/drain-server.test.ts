@@ -11,6 +11,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { Service, type ShutdownReport } from '@holdfast/core';
+import { controlOf } from '@holdfast/core/internal';
 import { openRequestScope } from '@holdfast/node/internal';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { drainServer, type DrainServerOptions } from '../../src/index.ts';
@@ -44,7 +45,7 @@ async function serve(
   listener: RequestListener,
   { phases, ...options }: FixtureOptions = {},
 ): Promise<Fixture> {
-  const service = new Service({ name: 'test', shutdown: { budgetMs: 5_000, phases } });
+  const service = new Service({ name: 'test', shutdown: { budgetMs: 20_000, phases } });
   const paths: string[] = [];
   const server = createServer((request, response) => {
     paths.push(request.url ?? '');
@@ -67,6 +68,14 @@ async function serve(
   };
   fixtures.push(fixture);
   return fixture;
+}
+
+/** As long as the test likes; `goOn` ends it. */
+const LAME_DUCK = { 'lame-duck': 15_000 };
+
+/** Waits for nothing more, as a second SIGINT does. */
+function goOn(service: Service): void {
+  controlOf(service).escalate();
 }
 
 /** Resolves when the phase begins. */
@@ -118,7 +127,7 @@ const drained = { ...clean, components: { http: { drained: true, left: 0, leaked
 describe('the lame duck', () => {
   it('serves on, and asks every client to leave with the answer', async () => {
     const { service, client } = await serve((_request, response) => response.end('ok'), {
-      phases: { 'lame-duck': 300 },
+      phases: LAME_DUCK,
     });
     const [kept, fresh] = [await client(), await client()];
     kept.ask('/');
@@ -133,6 +142,7 @@ describe('the lame duck', () => {
     const late = await client();
     late.ask('/');
     await Promise.all([kept.closed, fresh.closed, late.closed]);
+    goOn(service);
 
     for (const { received, error } of [kept, fresh, late]) {
       expect(error).toBeUndefined();
@@ -145,7 +155,7 @@ describe('the lame duck', () => {
 
   it('asks also those whose request came before', async () => {
     const route = held();
-    const { service, client, reached } = await serve(route.listener, { phases: { 'lame-duck': 100 } });
+    const { service, client, reached } = await serve(route.listener, { phases: LAME_DUCK });
     const caller = await client();
     caller.ask('/');
     await reached(1);
@@ -154,6 +164,7 @@ describe('the lame duck', () => {
     await begins(service, 'lame-duck');
     route.release();
     await caller.closed;
+    goOn(service);
 
     expect(caller.received).toContain('Connection: close\r\n');
     await report;
@@ -171,13 +182,14 @@ describe('the lame duck', () => {
     ],
   ])('asks also where the application says otherwise, by %s', async (_, answer) => {
     const { service, client } = await serve((_request, response) => answer(response), {
-      phases: { 'lame-duck': 100 },
+      phases: LAME_DUCK,
     });
     const report = service.shutdown();
     await begins(service, 'lame-duck');
     const caller = await client();
     caller.ask('/');
     await caller.closed;
+    goOn(service);
 
     expect(caller.received).toMatch(/\r\nConnection: close\r\n/i);
     expect(caller.received).not.toContain('keep-alive');
@@ -196,7 +208,7 @@ describe('the lame duck', () => {
         response.write('first ');
         route.listener(request, response);
       },
-      { phases: { 'lame-duck': 200 } },
+      { phases: LAME_DUCK },
     );
     const caller = await client();
     caller.ask('/flushed');
@@ -211,6 +223,7 @@ describe('the lame duck', () => {
 
     expect(caller.received).toMatch(/Connection: close\r\n(?:.*\r\n)*\r\nok$/);
     await reached(2);
+    goOn(service);
     await report;
   });
 });
@@ -499,7 +512,7 @@ describe('what stays', () => {
   });
 
   it('an upgraded connection is waited for, and cut where it does not leave', async () => {
-    const { service, server, client } = await serve(() => {}, { phases: { drain: 100 } });
+    const { service, server, client } = await serve(() => {});
     server.on('upgrade', (request, socket) => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n');
       socket.on('data', (data) => socket.write(data));
@@ -515,7 +528,8 @@ describe('what stays', () => {
     const report = service.shutdown();
     await begins(service, 'drain');
     rude.send('still here');
-    await rude.until('still here');
+    await Promise.all([polite.closed, rude.until('still here')]);
+    goOn(service);
 
     expect(await report).toMatchObject({ ...clean, requests: { drained: 1, cancelled: 1 } });
     await Promise.all([polite.closed, rude.closed]);
@@ -526,7 +540,7 @@ describe('what stays', () => {
 it('loses no request of clients that keep their connections and send without pause', async () => {
   const { service, port, paths } = await serve(
     (_request, response) => setTimeout(() => response.end('ok'), 1),
-    { phases: { 'lame-duck': 300 } },
+    { phases: LAME_DUCK },
   );
   const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
   const balancer = { knows: false };
@@ -552,6 +566,7 @@ it('loses no request of clients that keep their connections and send without pau
   await delay(200);
   balancer.knows = true;
   await Promise.all(clients);
+  goOn(service);
 
   expect(failures).toEqual([]);
   expect(await report).toMatchObject({ ...clean, requests: { cancelled: 0, rejected: 0 } });

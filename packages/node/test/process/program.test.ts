@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Service, type ShutdownReport } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +8,7 @@ import { runMain } from '../../src/index.ts';
 import { Child, reportOf, type Ending } from '../child.ts';
 
 async function run(program: string, line?: string, ...signals: NodeJS.Signals[]): Promise<Ending> {
-  const child = new Child('program.mjs', [program], { BUDGET_MS: '2000' });
+  const child = new Child('program.mjs', [program], { BUDGET_MS: '5000' });
   if (line !== undefined) await child.line(line);
   for (const signal of signals) child.process.kill(signal);
   return child.ended;
@@ -175,7 +176,7 @@ describe('handleSignals', () => {
 
   it('ends by the signal itself under exit "reraise"', async () => {
     const child = new Child('program.mjs', ['reraise']);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await child.line('running');
     child.process.kill('SIGTERM');
     expect(await child.ended).toMatchObject({ code: null, signal: 'SIGTERM' });
   });
@@ -188,10 +189,10 @@ describe('handleSignals', () => {
 
   it('ends with 130 on the third SIGINT', async () => {
     const child = new Child('program.mjs', ['deaf'], { BUDGET_MS: '20000' });
-    await child.line('running');
-    for (let press = 1; press <= 3; press += 1) {
+    for (const line of ['running', 'told to stop', 'cancelled']) {
+      await child.line(line);
+      await delay(600); // later than a signal that came twice
       child.process.kill('SIGINT');
-      await new Promise((resolve) => setTimeout(resolve, 600));
     }
     const ending = await child.ended;
     expect(ending).toMatchObject({ code: 130 });

@@ -38,7 +38,7 @@ describe('SIGTERM', () => {
   });
 
   it('finishes a slow answer, a slow upload and a stream, and cuts what stays', async () => {
-    const { child, port } = await start({ DRAIN_MS: '1000' });
+    const { child, port } = await start({ BUDGET_MS: '20000' });
     const [slow, upload, events, stuck, upgraded, silent] = await Promise.all(
       Array.from({ length: 6 }, () => RawClient.connect(port)),
     );
@@ -60,6 +60,8 @@ describe('SIGTERM', () => {
     await child.line('intake');
     await delay(50);
     upload?.send('56789');
+    await Promise.all([slow?.closed, upload?.closed, events?.closed]);
+    child.process.kill('SIGINT'); // waits no longer
 
     const ending = await child.ended;
     expect(ending).toMatchObject({ code: 0, errors: '' });
@@ -80,7 +82,7 @@ describe('SIGTERM', () => {
   });
 
   it('loses nothing of a client that keeps its connection and sends without pause, where the balancer learns within the lame duck', async () => {
-    const { child, port } = await start({ LAME_DUCK_MS: '400' });
+    const { child, port } = await start({ LAME_DUCK_MS: '15000', BUDGET_MS: '20000' });
     const balancer = { knows: false };
     const answers: unknown[] = [];
     const ask = (agent: Agent): Promise<void> =>
@@ -104,6 +106,7 @@ describe('SIGTERM', () => {
     await delay(200);
     balancer.knows = true;
     await Promise.all(clients);
+    child.process.kill('SIGINT'); // waits no longer
 
     const ending = await child.ended;
     expect(new Set(answers)).toEqual(new Set([200]));
@@ -155,7 +158,7 @@ describe('an event loop that is blocked', () => {
     const ending = await child.ended;
     expect(ending.code).toBe(124);
     expect(reportOf(ending)).toMatchObject({ outcome: 'timed-out' });
-  }, 15_000);
+  });
 
   it('is killed by the watchdog a second after the budget, with a line that says so', async () => {
     const { child, port } = await start({ BUDGET_MS: '1000', WATCHDOG: '1' });
@@ -170,7 +173,7 @@ describe('an event loop that is blocked', () => {
     expect(ending.errors).toBe(
       'The shutdown has not ended after 2000 ms: the event loop is blocked, the process is killed\n',
     );
-  }, 15_000);
+  });
 });
 
 it('a port that is taken ends the process with 1, after an orderly shutdown', async () => {
