@@ -18,13 +18,14 @@ export { sleep } from './signal/sleep.ts';
 export type { WaitOptions } from './signal/wait-line.ts';
 
 // queue
-export { BoundedQueue, type TakeBatchOptions } from './queue/bounded-queue.ts';
+export { BoundedQueue } from './queue/bounded-queue.ts';
 export type { ConsumeErrorPolicy, ConsumeLoop, ConsumeOptions } from './queue/consume.ts';
 export type { DropListener, DropReason } from './queue/drops.ts';
 export type { HandleOptions, ItemContext, ItemHandler } from './queue/handle-item.ts';
 export type { Envelope } from './queue/item.ts';
 export type { ProduceErrorPolicy, ProduceOptions } from './queue/produce.ts';
 export type { BoundedQueueOptions, Overflow } from './queue/queue-options.ts';
+export type { TakeBatchOptions } from './queue/queue-calls.ts';
 export type { QueueStats } from './queue/queue-stats.ts';
 export type { QueueLoop } from './queue/queue-loop.ts';
 export type { Source } from './queue/source.ts';

@@ -14,12 +14,11 @@ import {
   type DrainReport,
 } from '../component.ts';
 import { QueueClosedError } from '../errors/queue-errors.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
 import { checkInteger } from '../options/checks.ts';
 import { keepShape } from '../runtime.ts';
 import { IdleLine } from '../signal/idle-line.ts';
-import { checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
+import type { WaitOptions } from '../signal/wait-line.ts';
 import { Channel } from './channel.ts';
 import { Consumer, type ConsumeLoop, type ConsumeOptions, type ConsumerHost } from './consume.ts';
 import { Drops } from './drops.ts';
@@ -27,17 +26,12 @@ import type { ItemHandler } from './handle-item.ts';
 import type { Envelope } from './item.ts';
 import { Loops } from './loops.ts';
 import { Producer, type ProduceOptions, type ProducerHost } from './produce.ts';
+import { checkCall, type TakeBatchOptions } from './queue-calls.ts';
 import type { Loop, LoopFault, QueueLoop } from './queue-loop.ts';
 import { checkQueueOptions, type BoundedQueueOptions } from './queue-options.ts';
 import { queueStats, type QueueStats } from './queue-stats.ts';
 import type { Source } from './source.ts';
 import { BatchTaker, QueueIterator, SingleTaker, tookTooLong } from './takers.ts';
-
-/** What `takeBatch` accepts. With `maxWaitMs` it waits for `max` items, without it for the first. */
-export interface TakeBatchOptions extends WaitOptions {
-  /** How many items it takes at most. A batch larger than the queue is complete when the queue is full. */
-  readonly max: number;
-}
 
 const NO_OPTIONS: WaitOptions = {};
 
@@ -158,7 +152,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
     const channel = this.#channel;
     try {
       checkCall(options, 'Taking from', this.name);
-      const max = options.max === Infinity ? Infinity : checkInteger('max', options.max, 1);
+      const max = checkInteger('max', options.max, 1, true);
       const { maxWaitMs } = options;
       const wants = maxWaitMs === undefined ? 1 : Math.min(max, Math.max(1, channel.capacity));
       const items = channel.takeBatch(max, maxWaitMs === 0 ? 1 : wants);
@@ -201,13 +195,13 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   /** Accepts no more. Puts that wait are rejected; what is inside is still delivered. */
   close(): void {
     this.#channel.close();
-    this.#haltProducers();
+    this.#closed();
   }
 
   /** Accepts no more. Puts that wait are rejected with `error`, and after what is inside, takes are too. */
   fail(error: unknown): void {
     this.#channel.fail(error);
-    this.#haltProducers();
+    this.#closed();
   }
 
   /** Hands back what is inside. On an open queue puts that wait come in then. */
@@ -220,9 +214,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
     return this.#idle.drain(options);
   }
 
-  /**
-   * Ends everything: aborts handlers, rejects waiting puts and takes with `reason`, and counts what was inside as left.
-   */
+  /** Ends everything: aborts handlers, rejects waiting puts and takes with `reason`, counts what was inside as left. */
   cancel(reason: unknown = new QueueClosedError(this.name)): void {
     if (this.#cancelled) return;
     this.#cancelled = true;
@@ -257,7 +249,8 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
     this.cancel();
   }
 
-  #haltProducers(): void {
+  /** It lets nothing more in. */
+  #closed(): void {
     this.#loops.halt('producer', this.#channel.refusal?.error);
     this.#settle();
   }
@@ -305,18 +298,9 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
       },
       left: (loop, fault) => this.#left(loop, fault),
       settle: () => this.#settle(),
-      lost: () => {
-        this.#lost += 1;
-      },
+      lost: () => void (this.#lost += 1),
     };
   }
-}
-
-/** Rejects a call whose options are bad, whose caller has left, or whose time is over. */
-function checkCall(options: WaitOptions, doing: string, queue: string): void {
-  checkWaitOptions(options);
-  options.signal?.throwIfAborted();
-  if (options.deadline?.expired) throw new TimeoutError(`${doing} queue "${queue}"`, 'deadline', 0);
 }
 
 const kept = new BoundedQueue({ capacity: 1 });

@@ -6,18 +6,15 @@
 import { QueueClosedError, QueueFullError } from '../errors/queue-errors.ts';
 import { now, snapshotContext, type ContextSnapshot } from '../runtime.ts';
 import { WaitLine, type WaitOptions } from '../signal/wait-line.ts';
-import { Backlog, type BacklogLimits } from './backlog.ts';
+import { Backlog } from './backlog.ts';
 import type { Drops } from './drops.ts';
 import { Item } from './item.ts';
-import { Putter } from './putter.ts';
-import type { Overflow } from './queue-options.ts';
+import { Putter, PutterLine } from './putter.ts';
+import type { Overflow, QueueSettings } from './queue-options.ts';
 import type { Taker } from './taker.ts';
 
 /** How a channel is made. */
-export interface ChannelOptions<T> extends BacklogLimits {
-  readonly name: string;
-  readonly capacity: number;
-  readonly overflow: Overflow;
+export interface ChannelOptions<T> extends Omit<QueueSettings<T>, 'onDrop'> {
   readonly drops: Drops<T>;
   /** Called when an item left; the buffer may be empty now. */
   readonly onLess: () => void;
@@ -28,7 +25,6 @@ export interface ChannelOptions<T> extends BacklogLimits {
 /** Shared by all calls that need not wait. */
 export const ADMITTED: Promise<void> = Promise.resolve();
 
-/** What became of a value that was offered. */
 type Offer = 'admitted' | 'dropped' | 'full';
 
 /** Buffer and lines of one queue. */
@@ -42,7 +38,7 @@ export class Channel<T> {
   readonly #drops: Drops<T>;
   readonly #onLess: () => void;
   readonly #closedError: () => Error;
-  readonly #putters: WaitLine<Putter<T>> = new WaitLine<Putter<T>>();
+  readonly #putters: PutterLine<T> = new PutterLine<T>();
   readonly #takers: WaitLine<Taker<T>> = new WaitLine<Taker<T>>();
   #closed = false;
   #failure: { readonly error: unknown } | undefined;
@@ -85,8 +81,7 @@ export class Channel<T> {
 
   /** What takers get when it is over. */
   get ended(): { readonly error: unknown } | undefined {
-    if (!this.over) return undefined;
-    return this.#failure ?? { error: new QueueClosedError(this.name) };
+    return this.over ? (this.#failure ?? { error: new QueueClosedError(this.name) }) : undefined;
   }
 
   /** Takes in one value if there is room or a taker for it. */
@@ -122,8 +117,7 @@ export class Channel<T> {
 
   /** Takes the next item, unless somebody waits for it already. */
   take(): Item<T> | undefined {
-    if (this.#takers.size > 0) return undefined;
-    const item = this.takeNext();
+    const item = this.#takers.size > 0 ? undefined : this.takeNext();
     if (this.backlog.size === 0) this.#onLess();
     return item;
   }
@@ -203,7 +197,7 @@ export class Channel<T> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#refuse((putter) => !putter.kept, this.#closedError());
+    this.#putters.refuse(this.#closedError(), true);
     this.#finish();
   }
 
@@ -212,14 +206,14 @@ export class Channel<T> {
     if (this.#closed) return;
     this.#closed = true;
     this.#failure = { error };
-    this.#refuse(() => true, error);
+    this.#putters.refuse(error, false);
     this.#finish();
   }
 
   /** Ends everything now: who waits gets `reason`. Returns how many items were inside. */
   cancel(reason: unknown): number {
     this.#closed = true;
-    this.#refuse(() => true, reason);
+    this.#putters.refuse(reason, false);
     const left = this.backlog.clear().length;
     for (let taker = this.#takers.shift(); taker !== undefined; taker = this.#takers.shift())
       taker.end(reason);
@@ -274,20 +268,14 @@ export class Channel<T> {
   }
 
   #meet(at: number): Item<T> | undefined {
-    const putter = this.#putters.shift();
-    if (putter === undefined) return undefined;
-    putter.item.admit(at);
-    putter.admitted();
-    this.backlog.delays.record(0, at);
-    return putter.item;
+    const item = this.#putters.admit(at);
+    if (item !== undefined) this.backlog.delays.record(0, at);
+    return item;
   }
 
   #admitOne(at: number): void {
-    const putter = this.#putters.shift();
-    if (putter === undefined) return;
-    putter.item.admit(at);
-    this.backlog.push(putter.item);
-    putter.admitted();
+    const item = this.#putters.admit(at);
+    if (item !== undefined) this.backlog.push(item);
   }
 
   /** Takes out what has waited too long; the caller reports it when it has done its own work. */
@@ -298,15 +286,6 @@ export class Channel<T> {
       if (this.#putters.size > 0) this.#admitOne(at);
     }
     return expired;
-  }
-
-  #refuse(which: (putter: Putter<T>) => boolean, error: unknown): void {
-    const kept: Putter<T>[] = [];
-    for (let putter = this.#putters.shift(); putter !== undefined; putter = this.#putters.shift()) {
-      if (which(putter)) putter.giveUp(error);
-      else kept.push(putter);
-    }
-    for (const putter of kept) this.#putters.join(putter, {}, Infinity);
   }
 
   /** Takers who wait for more than there is get what there is; those for whom there is nothing end. */

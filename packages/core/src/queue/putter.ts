@@ -1,7 +1,7 @@
-/** One that waits for room, with its item. */
+/** Those who wait for room, each with his item, first come, first served. */
 import { QueueFullError } from '../errors/queue-errors.ts';
 import { keepShape } from '../runtime.ts';
-import { Waiter } from '../signal/wait-line.ts';
+import { WaitLine, Waiter } from '../signal/wait-line.ts';
 import { Item } from './item.ts';
 
 /** Which queue it waits for. */
@@ -36,6 +36,28 @@ export class Putter<T> extends Waiter {
 
   late(): void {
     this.giveUp(new QueueFullError(this.#queue.name, this.#queue.capacity));
+  }
+}
+
+/** The line of those who wait for room. */
+export class PutterLine<T> extends WaitLine<Putter<T>> {
+  /** Lets the first one in at `at`; what becomes of his item is up to the caller. */
+  admit(at: number): Item<T> | undefined {
+    const putter = this.shift();
+    if (putter === undefined) return undefined;
+    putter.item.admit(at);
+    putter.admitted();
+    return putter.item;
+  }
+
+  /** Turns all away with `error`, but those who may still come in where `keep` is set. */
+  refuse(error: unknown, keep: boolean): void {
+    const kept: Putter<T>[] = [];
+    for (let putter = this.shift(); putter !== undefined; putter = this.shift()) {
+      if (keep && putter.kept) kept.push(putter);
+      else putter.giveUp(error);
+    }
+    for (const putter of kept) this.join(putter, {}, Infinity);
   }
 }
 
