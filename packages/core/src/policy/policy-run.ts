@@ -16,7 +16,7 @@ import {
   type Attempts,
   type GiveUpReason,
 } from '../resilience/attempts.ts';
-import type { CallOutcome, Circuit } from '../resilience/circuit.ts';
+import type { CallOutcome } from '../resilience/circuit.ts';
 import { now } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
@@ -25,69 +25,8 @@ import { LazyAbort } from '../signal/lazy-abort.ts';
 import { PatientTimer } from '../signal/patient-timer.ts';
 import { spareContexts } from '../signal/spare-context.ts';
 import { start } from '../signal/start.ts';
-import {
-  createContext,
-  extendContext,
-  passContext,
-  type AttemptContext,
-  type Work,
-} from '../signal/work-context.ts';
-
-/** What guards the calls of a policy. */
-export interface Guards {
-  readonly name: string;
-  readonly timeoutMs: number;
-  readonly attemptTimeoutMs: number;
-  readonly circuit: Circuit | undefined;
-  readonly bulkhead: Bulkhead | undefined;
-  readonly retry: AttemptOptions;
-}
-
-/** What a policy counts. */
-export interface PolicyCounts {
-  inFlight: number;
-  succeeded: number;
-  failed: number;
-  /** Calls whose caller left. */
-  aborted: number;
-  retries: number;
-  /** Work that was given up and still runs. */
-  leaked: number;
-}
-
-/** Where an outcome goes. Method syntax, so that it can be kept for any type. */
-interface Sink<T> {
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
-
-/** One call: its work, what it is bounded by, whom it belongs to, and who waits for it. */
-export interface PolicyCall<T> extends Sink<T> {
-  readonly fn: Work<T, AttemptContext>;
-  readonly guards: Guards;
-  readonly counts: PolicyCounts;
-  readonly signal: AbortSignal | undefined;
-  readonly deadline: Deadline | undefined;
-  /** Whether the deadline is the policy's own total time-out. */
-  readonly total: boolean;
-  readonly execution: Execution | undefined;
-  /** Whether work that was started may not be started again; what a guard refused may. */
-  readonly once: boolean;
-}
-
-/** One attempt, from its admission to its outcome. */
-interface Attempt {
-  /** Whether the circuit has let it in and does not know its outcome. */
-  owesOutcome: boolean;
-  epoch: number;
-  startedAt: number;
-  permit: Disposable | undefined;
-  record: Execution | undefined;
-  abort: LazyAbort | undefined;
-  /** Whether the work is in its synchronous part. */
-  starting: boolean;
-  work: Promise<unknown> | undefined;
-}
+import { createContext, extendContext, passContext, type AttemptContext } from '../signal/work-context.ts';
+import type { Attempt, PolicyCall, Sink } from './policy-call.ts';
 
 /** What is retried of work that may not be started twice. */
 const ONLY_REFUSALS: AttemptOptions = { retryIf: isRefusal, retryResultIf: undefined };

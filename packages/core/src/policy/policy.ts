@@ -30,7 +30,8 @@ import {
   type Work,
 } from '../signal/work-context.ts';
 import { Keyed } from './keyed.ts';
-import { PolicyRun, type Guards, type PolicyCounts, type PolicyCall } from './policy-run.ts';
+import type { Guards, PolicyCall, PolicyCounts } from './policy-call.ts';
+import { PolicyRun } from './policy-run.ts';
 
 /** What stands before the work. What is not given is not there. */
 export interface PolicyOptions {

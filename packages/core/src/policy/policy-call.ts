@@ -1,0 +1,64 @@
+/** What one call through a policy consists of: its guards, its caller, and the attempt that is being made. */
+import type { Bulkhead } from '../concurrency/bulkhead.ts';
+import type { AttemptOptions } from '../resilience/attempts.ts';
+import type { Circuit } from '../resilience/circuit.ts';
+import type { Deadline } from '../signal/deadline.ts';
+import type { Execution } from '../signal/execution.ts';
+import type { LazyAbort } from '../signal/lazy-abort.ts';
+import type { AttemptContext, Work } from '../signal/work-context.ts';
+
+/** What guards the calls of a policy. */
+export interface Guards {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly circuit: Circuit | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly retry: AttemptOptions;
+}
+
+/** What a policy counts. */
+export interface PolicyCounts {
+  inFlight: number;
+  succeeded: number;
+  failed: number;
+  /** Calls whose caller left. */
+  aborted: number;
+  retries: number;
+  /** Work that was given up and still runs. */
+  leaked: number;
+}
+
+/** Where an outcome goes. Method syntax, so that it can be kept for any type. */
+export interface Sink<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** One call: its work, what it is bounded by, whom it belongs to, and who waits for it. */
+export interface PolicyCall<T> extends Sink<T> {
+  readonly fn: Work<T, AttemptContext>;
+  readonly guards: Guards;
+  readonly counts: PolicyCounts;
+  readonly signal: AbortSignal | undefined;
+  readonly deadline: Deadline | undefined;
+  /** Whether the deadline is the policy's own total time-out. */
+  readonly total: boolean;
+  readonly execution: Execution | undefined;
+  /** Whether work that was started may not be started again; what a guard refused may. */
+  readonly once: boolean;
+}
+
+/** One attempt, from its admission to its outcome. */
+export interface Attempt {
+  /** Whether the circuit has let it in and does not know its outcome. */
+  owesOutcome: boolean;
+  epoch: number;
+  startedAt: number;
+  permit: Disposable | undefined;
+  record: Execution | undefined;
+  abort: LazyAbort | undefined;
+  /** Whether the work is in its synchronous part. */
+  starting: boolean;
+  work: Promise<unknown> | undefined;
+}
