@@ -10,10 +10,10 @@ import { threadCalls } from './threads.ts';
 export const cases: readonly Case[] = [
   limiter(10_000),
   batch(10_000),
-  queue(100_000),
+  queue(500_000),
   batchedQueue(1_000_000),
   breaker(20_000),
   retrying(5_000),
-  stack(2_000),
+  stack(10_000),
   threadCalls(2_000),
 ];

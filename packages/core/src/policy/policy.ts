@@ -20,6 +20,7 @@ import type { Circuit } from '../resilience/circuit.ts';
 import { budgetOf } from '../resilience/retry-budget.ts';
 import { checkRetryOptions, type RetryOptions } from '../resilience/retry-options.ts';
 import { call as limitCall } from '../signal/call.ts';
+import { keepShape } from '../runtime.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
 import { executionOf } from '../signal/execution.ts';
 import {
@@ -284,3 +285,10 @@ function checkParts(option: string, given: object): void {
   if ('execute' in given)
     throw invalidType(option, 'options, or an instance of this copy of the package', given);
 }
+
+// a call that never ends, and that costs nothing, keeps the shape of everything that a call consists of
+const endless = new Promise<never>(() => {});
+keepShape(endless);
+void new Policy({ retry: {}, breaker: {}, bulkhead: { maxConcurrent: 1 } }).execute(() => endless, {
+  deadline: Deadline.after(Infinity),
+});
