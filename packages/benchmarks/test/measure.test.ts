@@ -6,6 +6,7 @@ import { limiter } from '../src/cases/limiter.ts';
 import { batchedQueue, queue } from '../src/cases/queue.ts';
 import { markdown } from '../src/markdown.ts';
 import { measure, median } from '../src/measure.ts';
+import { plot } from '../src/plot.ts';
 import { judge } from '../src/verdict.ts';
 
 const where = { cpu: 'cpu', cores: 2, memoryGiB: 4, runtime: 'Node', versions: { peer: '1.0.0' } };
@@ -64,3 +65,9 @@ it.each([limiter, batch, queue, batchedQueue, breaker, retrying, stack].map((at)
     }
   },
 );
+
+it('draws each curve over all sizes', () => {
+  const svg = plot([1_000, 10_000], [{ name: 'retry', values: [1, 2] }]);
+  expect(svg.match(/<polyline points="[\d.]+,[\d.]+ [\d.]+,[\d.]+"/g)).toHaveLength(1);
+  expect(svg).toContain('>10,000</text>');
+});
