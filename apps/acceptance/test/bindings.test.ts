@@ -13,3 +13,19 @@ it('lets only the worker file of the relay import the SQLite binding', () => {
   );
   expect(importing).toEqual([join('relay', 'src', 'store.sync.ts')]);
 });
+
+it('keeps each wiring of the relay under 150 lines', () => {
+  const apps = fileURLToPath(new URL('../..', import.meta.url));
+  for (const wiring of ['relay-express', 'relay-hono', 'relay-nestjs']) {
+    const lines = readdirSync(join(apps, wiring, 'src')).map(
+      (file) =>
+        readFileSync(join(apps, wiring, 'src', file), 'utf8')
+          .trimEnd()
+          .split('\n').length,
+    );
+    expect(
+      lines.reduce((sum, count) => sum + count),
+      wiring,
+    ).toBeLessThan(150);
+  }
+});

@@ -1,8 +1,9 @@
 /** The relay's routes as a controller; what they do is the domain's. */
 import { CurrentScope, type RequestScope } from '@holdfast/nestjs';
-import { Relay, type Answer } from '@holdfast-app/relay';
-import { Controller, Get, Inject, Post } from '@nestjs/common';
-import { CurrentRequest, type RelayRequest } from './current-request.ts';
+import { Relay, requestOf, type Answer, type RelayRequest } from '@holdfast-app/relay';
+import { Controller, Get, Inject, Post, createParamDecorator } from '@nestjs/common';
+
+const CurrentRequest = createParamDecorator((_, host) => requestOf(host.switchToHttp().getRequest()));
 
 @Controller()
 export class RelayController {

@@ -3,28 +3,22 @@ import { HoldfastModule, Service } from '@holdfast/nestjs';
 import { Relay, serviceOptions, type RelayConfig } from '@holdfast-app/relay';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
-import { AnswerInterceptor, RefusalFilter } from './answers.ts';
+import { Answers } from './answers.ts';
 import { RelayController } from './relay.controller.ts';
 
 @Module({})
 export class RelayModule {
-  /** The module for one configuration. */
   static forRoot(config: RelayConfig): DynamicModule {
+    const { requestTimeoutMs: timeoutMs } = config;
+    const options = { ...serviceOptions(config), timeoutMs, problemDetails: true, healthRoutes: true };
     return {
       module: RelayModule,
-      imports: [
-        HoldfastModule.forRoot({
-          ...serviceOptions(config),
-          timeoutMs: config.requestTimeoutMs,
-          problemDetails: true,
-          healthRoutes: true,
-        }),
-      ],
+      imports: [HoldfastModule.forRoot(options)],
       controllers: [RelayController],
       providers: [
         { provide: Relay, inject: [Service], useFactory: (service: Service) => new Relay(config, service) },
-        { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
-        { provide: APP_FILTER, useClass: RefusalFilter },
+        { provide: APP_INTERCEPTOR, useClass: Answers },
+        { provide: APP_FILTER, useClass: Answers },
       ],
     };
   }

@@ -10,8 +10,9 @@ export interface RelayRequest extends BodySource {
   readonly target: string;
 }
 
-/** The request that arrived at Node's server, under whatever framework. */
-export function requestOf(incoming: IncomingMessage): RelayRequest {
+/** The request that arrived at Node's server, under whatever framework: as such, or as the `raw` of what the framework made of it. */
+export function requestOf(request: IncomingMessage | { readonly raw: IncomingMessage }): RelayRequest {
+  const incoming = 'raw' in request ? request.raw : request;
   const { method = '', url = '/', headers } = incoming;
   return {
     method,
