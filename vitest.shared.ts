@@ -13,6 +13,7 @@ export const shared: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    maxWorkers: '100%',
     execArgv: ['--unhandled-rejections=strict', '--trace-warnings'],
     setupFiles: [fileURLToPath(new URL('./vitest.setup.ts', import.meta.url))],
     passWithNoTests: true,
