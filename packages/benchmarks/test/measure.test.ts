@@ -4,6 +4,7 @@ import { batch } from '../src/cases/batch.ts';
 import { breaker, retrying, stack } from '../src/cases/guards.ts';
 import { limiter } from '../src/cases/limiter.ts';
 import { batchedQueue, queue } from '../src/cases/queue.ts';
+import { tracked } from '../src/cases/tasks.ts';
 import { markdown } from '../src/markdown.ts';
 import { measure, median } from '../src/measure.ts';
 import { plot } from '../src/plot.ts';
@@ -56,7 +57,7 @@ it('judges a demand by the ratio to the fastest peer, to a named one, or by oper
   expect(markdown([{ subject, measured, verdicts }], where)).toContain('**Not met**: at least 9 times slow');
 });
 
-it.each([limiter, batch, queue, batchedQueue, breaker, retrying, stack].map((at) => at(50)))(
+it.each([limiter, batch, tracked, queue, batchedQueue, breaker, retrying, stack].map((at) => at(50)))(
   'does the whole work of $name with every contender',
   async ({ contenders }) => {
     for (const contender of contenders) {

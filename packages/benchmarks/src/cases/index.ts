@@ -4,12 +4,14 @@ import { batch } from './batch.ts';
 import { breaker, retrying, stack } from './guards.ts';
 import { limiter } from './limiter.ts';
 import { batchedQueue, queue } from './queue.ts';
+import { tracked } from './tasks.ts';
 import { threadCalls } from './threads.ts';
 
 /** In the order of the report. */
 export const cases: readonly Case[] = [
   limiter(10_000),
   batch(10_000),
+  tracked(10_000),
   queue(500_000),
   batchedQueue(1_000_000),
   breaker(20_000),

@@ -6,6 +6,7 @@ import fastq from 'fastq';
 import pLimit from 'p-limit';
 import PQueue from 'p-queue';
 import type { Case, CaseAt } from '../case.ts';
+import { python } from '../python.ts';
 
 const limit = 10;
 const ready = Promise.resolve();
@@ -82,6 +83,7 @@ export const limiter: CaseAt = (operations): Case => {
           return () => queue.add(job);
         }),
       },
+      ...python('gather', operations),
     ],
     demands: [
       { against: 'fastest peer', ratio: 2 },

@@ -17,26 +17,30 @@ function produceAndConsume(operations: number, consume: (queue: BoundedQueue<num
 }
 
 /** Items one by one, beside asyncio.Queue. */
-export const queue: CaseAt = (operations): Case => ({
-  name: `queue ${operations}`,
-  work: `${operations} items from one producer to one consumer over a queue of ${capacity}, every put and every take awaited.`,
-  operations,
-  contenders: [
-    {
-      name: 'BoundedQueue',
-      run: produceAndConsume(operations, async (items) => {
-        let taken = 0;
-        while (taken < operations) {
-          await items.take();
-          taken += 1;
-        }
-        return taken;
-      }),
-    },
-    ...python('queue', operations),
-  ],
-  demands: [{ perSecond: 2.5e6 }],
-});
+export const queue: CaseAt = (operations): Case => {
+  const originals = python('queue', operations);
+  const uvloop = originals.some(({ name }) => name === 'Python uvloop');
+  return {
+    name: `queue ${operations}`,
+    work: `${operations} items from one producer to one consumer over a queue of ${capacity}, every put and every take awaited.`,
+    operations,
+    contenders: [
+      {
+        name: 'BoundedQueue',
+        run: produceAndConsume(operations, async (items) => {
+          let taken = 0;
+          while (taken < operations) {
+            await items.take();
+            taken += 1;
+          }
+          return taken;
+        }),
+      },
+      ...originals,
+    ],
+    demands: [{ perSecond: 2.5e6 }, ...(uvloop ? [{ against: 'Python uvloop', ratio: 4 }] : [])],
+  };
+};
 
 /** Items taken as many as there are. */
 export const batchedQueue: CaseAt = (operations): Case => ({
