@@ -73,18 +73,20 @@ export class Circuit {
   admit(): CircuitOpenError | undefined {
     if (this.#state === 'closed') return undefined;
     const { halfOpenCalls, halfOpenMaxMs } = this.rules;
-    if (this.#state === 'open' && now() >= this.#openUntil) this.#move('half-open', 'break-over');
+    // one reading for all: a refusal by an open circuit that is then asked to wait for 0 ms would not be retried
+    const at = now();
+    if (this.#state === 'open' && at >= this.#openUntil) this.#move('half-open', 'break-over');
     if (this.#state === 'half-open') {
-      const hung = this.#running > 0 && now() - this.#runningSince >= halfOpenMaxMs;
+      const hung = this.#running > 0 && at - this.#runningSince >= halfOpenMaxMs;
       if (hung) {
         this.#open('trials-hung');
       } else if (this.#running + this.#tally.settled < halfOpenCalls) {
-        if (this.#running === 0) this.#runningSince = now();
+        if (this.#running === 0) this.#runningSince = at;
         this.#running += 1;
         return undefined;
       }
     }
-    const error = this.refusal();
+    const error = this.refusal(at);
     this.#rejected += 1;
     if (observed())
       emit('circuit.rejected', this.rules.name, { state: this.#state, retryAfterMs: error.retryAfterMs });
@@ -92,9 +94,9 @@ export class Circuit {
   }
 
   /** The error for one who is not let in now. */
-  refusal(): CircuitOpenError {
+  refusal(at: number = now()): CircuitOpenError {
     const until = this.#state === 'open' ? this.#openUntil : this.#runningSince + this.rules.halfOpenMaxMs;
-    const retryAfterMs = this.#state === 'isolated' ? undefined : Math.max(0, until - now());
+    const retryAfterMs = this.#state === 'isolated' ? undefined : Math.max(0, until - at);
     return new CircuitOpenError(this.rules.name, this.#state, { retryAfterMs });
   }
 
