@@ -85,10 +85,14 @@ export function reportErrorsTo(report: (error: unknown) => void): () => void {
   };
 }
 
-/** Where errors of observers go: they never steer the work they observe. */
+/**
+ * Where errors of observers go: they never steer the work they observe. The runtime's own `reportError` is for where there is no
+ * process to lose: that of Bun and of Deno ends the process as an uncaught exception does.
+ */
 export function reportError(error: unknown): void {
   if (reporter !== undefined) reporter(error);
-  else if (typeof globals.reportError === 'function') globals.reportError(error);
+  else if (globals.process === undefined && typeof globals.reportError === 'function')
+    globals.reportError(error);
   else console.error(error);
 }
 
