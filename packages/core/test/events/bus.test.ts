@@ -33,6 +33,20 @@ describe('the event bus', () => {
     expect(reported).toHaveBeenCalledTimes(2);
   });
 
+  it('never gives what a listener throws to the reportError of a runtime whose process that would end', () => {
+    const ending = vi.fn<(error: unknown) => void>();
+    vi.stubGlobal('reportError', ending);
+    const reported = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const error = new Error('observer');
+    using _thrower = subscribe(() => {
+      throw error;
+    });
+    emit('a.b', 'x', {});
+    vi.unstubAllGlobals();
+    expect(reported).toHaveBeenCalledExactlyOnceWith(error);
+    expect(ending).not.toHaveBeenCalled();
+  });
+
   it('keeps two subscriptions of one function apart', () => {
     const listener = vi.fn();
     const first = subscribe(listener);

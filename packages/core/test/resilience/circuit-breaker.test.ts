@@ -37,6 +37,19 @@ describe('CircuitBreaker', () => {
     vi.useRealTimers();
   });
 
+  it('asks whom it refuses to wait for some time, however near the end of the break is', async () => {
+    const breaker = await open({ breakMs: 50 });
+    const openedAt = performance.now();
+    let readings = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      readings += 1;
+      return openedAt + (readings === 1 ? 49 : 51);
+    });
+    const refused = breaker.execute(succeed);
+    clock.mockRestore();
+    await expect(refused).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: 1 });
+  });
+
   it('opens at the failure rate, not before there are enough calls, and never on a success', async () => {
     const breaker = new CircuitBreaker({ minimumCalls: 4, failureRate: 0.5 });
     await failTimes(breaker, 3);
