@@ -14,14 +14,15 @@ const processWarning = /^\(node:\d+\) .*Warning/m;
 
 /**
  * @param {{ name: string, directory: string }} workspace
+ * @param {string} [vitest] how to start it, for other runtimes than this one
  * @returns {Promise<{ counts: Counts, output: string }>}
  */
-export async function testWorkspace({ name, directory }) {
+export async function testWorkspace({ name, directory }, vitest = 'vitest') {
   const file = join(reports, `${name.replace('/', '-')}.json`);
   mkdirSync(reports, { recursive: true });
   rmSync(file, { force: true });
   const reporters = `--reporter=default --reporter=json --outputFile.json="${file}"`;
-  const { status, output } = await run(`vitest run ${reporters}`, directory);
+  const { status, output } = await run(`${vitest} run ${reporters}`, directory);
   if (!existsSync(file)) {
     return {
       counts: { passed: 0, failed: 1, skipped: 0 },

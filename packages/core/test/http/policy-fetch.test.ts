@@ -51,6 +51,16 @@ afterEach(async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
+/** Whether the runtime has a connection back a turn after a body was read; Deno has it later. */
+async function hasConnectionsBackAtOnce(): Promise<boolean> {
+  for (let request = 0; request < 4; request += 1) {
+    await (await fetch(origin)).text();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const sockets = new Set(seen.splice(0).map(({ socket }) => socket));
+  return sockets.size === 1;
+}
+
 const reset: Answer = (res) => res.socket?.destroy();
 const silent: Answer = () => {};
 const fetchWith = (options: PolicyOptions): typeof fetch =>
@@ -72,10 +82,11 @@ describe('policyFetch', () => {
       'yes',
       'created',
     ]);
-    expect([response.url, response.redirected, response.type]).toEqual([`${origin}/a?b=1`, false, 'basic']);
     expect(seen).toMatchObject([
       { method: 'POST', url: '/a?b=1', body: 'x', headers: { 'x-question': 'maybe' } },
     ]);
+    const { type } = await fetch(origin);
+    expect([response.url, response.redirected, response.type]).toEqual([`${origin}/a?b=1`, false, type]);
   });
 
   it('takes a Request', async () => {
@@ -116,11 +127,14 @@ describe('what policyFetch tries again', () => {
 
   it('rejects with the error of fetch itself when connections fail to the end', async () => {
     script = [reset, reset];
+    const own = vi.spyOn(globalThis, 'fetch');
     const error: unknown = await fetchWith({ retry: { maxRetries: 1 } })(origin).catch(
       (reason: unknown) => reason,
     );
     expect(error).toBeInstanceOf(TypeError);
-    expect(error).toHaveProperty('cause');
+    expect(own.mock.settledResults.map(({ type }) => type)).toEqual(['rejected', 'rejected']);
+    expect(own.mock.settledResults.at(-1)?.value).toBe(error);
+    own.mockRestore();
   });
 
   it('resolves with the last response, whatever its status, its body unread', async () => {
@@ -229,7 +243,8 @@ describe('what a circuit learns from policyFetch', () => {
   it('are statuses from 500 up and lost connections, and no others', async () => {
     const policy = new Policy({ breaker: { minimumCalls: 20 } });
     const get = policyFetch(policy);
-    script = [200, 404, 408, 429, 500, 503, reset];
+    // the connection to be reset is a new one: some runtimes send again by themselves what an old one lost
+    script = [200, 404, 408, 429, 500, (res) => res.writeHead(503, { connection: 'close' }).end(), reset];
     for (let request = 0; request < 7; request += 1) await get(origin).catch(() => {});
     expect(policy.breaker?.snapshot()).toMatchObject({ settled: 7, failures: 3 });
   });
@@ -369,9 +384,10 @@ describe('bodies that policyFetch hands on', () => {
     const added = vi.spyOn(signal, 'addEventListener');
     const removed = vi.spyOn(signal, 'removeEventListener');
     const response = await fetchWith({ attemptTimeoutMs: 40 })(origin, { signal });
-    expect([response.url, response.type, response.redirected]).toEqual([`${origin}/`, 'basic', false]);
     await expect(response.text()).resolves.toBe('first last');
     expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+    const { type } = await fetch(origin);
+    expect([response.url, response.type, response.redirected]).toEqual([`${origin}/`, type, false]);
   });
 
   it('may be cancelled, which lets the connection and the caller’s signal go', async () => {
@@ -391,7 +407,10 @@ describe('bodies that policyFetch hands on', () => {
     expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
   });
 
-  it('that it discards are read to the end, so that their connection serves the next attempt', async () => {
+  it('that it discards are read to the end, so that their connection serves the next attempt', async ({
+    skip,
+  }) => {
+    skip(!(await hasConnectionsBackAtOnce()), 'the runtime has connections back later');
     script = [503, 503, 503];
     const response = await fetchWith({ retry: {} })(origin);
     await response.text();

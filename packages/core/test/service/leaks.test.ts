@@ -7,6 +7,13 @@ import { service, never, stop, useFakeTime } from './fake-time.ts';
 
 useFakeTime();
 
+/** Whether the runtime can tell which listeners a signal has; workerd names none. */
+const listsListeners = ((): boolean => {
+  const { signal } = new AbortController();
+  signal.addEventListener('abort', () => {});
+  return getEventListeners(signal, 'abort').length === 1;
+})();
+
 describe('nothing is left', { timeout: 60_000 }, () => {
   it('by a service at rest: no timer', () => {
     const owner = service();
@@ -33,7 +40,7 @@ describe('nothing is left', { timeout: 60_000 }, () => {
     expect(owner.tasks.size).toBe(0);
   });
 
-  it('by 10 000 open scopes on one signal: one listener, gone with the last', () => {
+  it.skipIf(!listsListeners)('by 10 000 open scopes on one signal: one listener, gone with the last', () => {
     const owner = service();
     const controller = new AbortController();
     const handles = Array.from({ length: 10_000 }, () => owner.openScope({ signal: controller.signal }));

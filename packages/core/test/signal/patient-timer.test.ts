@@ -4,21 +4,32 @@ import { PatientTimer } from '../../src/signal/patient-timer.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+
+/** Whether the runtime can tell which timers there are; workerd cannot. */
+const listsTimers = ((): boolean => {
+  try {
+    return timers() >= 0;
+  } catch {
+    return false;
+  }
+})();
+
 afterEach(() => {
   vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
 describe('PatientTimer', () => {
-  it('sets no timer for work that is over within a few microtasks', async () => {
+  it.skipIf(!listsTimers)('sets no timer for work that is over within a few microtasks', async () => {
     // the timers it was loaded with, so that it is patient
-    const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
     const timer = new PatientTimer();
     timer.until(Deadline.after(1_000), () => {});
     await Promise.resolve();
     timer.clear();
     await turn();
-    expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toHaveLength(timers);
+    expect(timers()).toBe(before);
   });
 
   it('rings for work that lasts, and counts the time from the beginning', async () => {
