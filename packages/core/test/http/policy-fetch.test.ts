@@ -434,8 +434,8 @@ describe('bodies that policyFetch hands on', () => {
 describe('a flaky server', () => {
   it('loses no request of many: two of five answers fail, one in ten connections is reset', async () => {
     const get = fetchWith({
-      retry: { maxRetries: 10 },
-      attemptTimeoutMs: 2_000,
+      retry: { maxRetries: 40 },
+      attemptTimeoutMs: 10_000,
       breaker: { minimumCalls: 1_000 },
     });
     let request = 0;
