@@ -2,9 +2,11 @@
  * One call on its way through a pool: it waits for a thread, then for its outcome, and its caller is told exactly once. What still
  * runs after that is over only when its thread says so.
  */
-import type { WaitOptions } from '@holdfast/core';
+import { PayloadInvalidError, type WaitOptions } from '@holdfast/core';
 import { Waiter, executionOf, now } from '@holdfast/core/internal';
-import type { PoolThread } from './pool-thread.ts';
+import { findUncloneable, isCloneable } from './cloneable.ts';
+import { unpackError } from './packed-error.ts';
+import type { CallReply, PoolThread } from './pool-thread.ts';
 
 /** How one call is bounded and sent. */
 export interface PoolCallOptions extends WaitOptions {
@@ -73,8 +75,15 @@ export class PoolCall extends Waiter {
     return may;
   }
 
-  resolve(value: unknown): void {
-    this.#resolve(value);
+  /** Tells its caller what the thread replied; says which of the two it is. */
+  settle(reply: CallReply): 'completed' | 'failed' {
+    if (reply.kind === 'value') {
+      this.#resolve(reply.value);
+      return 'completed';
+    }
+    if (reply.kind === 'error') this.#reject(unpackError(reply.error));
+    else this.#reject(new PayloadInvalidError(reply.found.path, reply.found.why));
+    return 'failed';
   }
 
   reject(error: unknown): void {
@@ -98,4 +107,11 @@ export class PoolCall extends Waiter {
   override late(limitMs: number): void {
     this.#host.callLate(this, limitMs);
   }
+}
+
+/** Why a call could not be sent to its thread: an argument that cannot be copied, or a buffer that cannot move. */
+export function whyUnsendable({ args }: PoolCall, error: unknown): PayloadInvalidError {
+  if (isCloneable(args)) return new PayloadInvalidError('transfer', `was refused: ${String(error)}`);
+  const { path, why } = findUncloneable(args, 'args');
+  return new PayloadInvalidError(path, why);
 }

@@ -4,7 +4,6 @@
  * needed and end when they have had nothing to do for a while.
  */
 import {
-  PayloadInvalidError,
   PoolFullError,
   ShuttingDownError,
   TimeoutError,
@@ -16,9 +15,8 @@ import {
 } from '@holdfast/core';
 import { IdleLine, WaitLine, emit, now, observed, reportError, type Door } from '@holdfast/core/internal';
 import { BootGuard } from './boot-guard.ts';
-import { findUncloneable, isCloneable } from './cloneable.ts';
-import { unpackError } from './packed-error.ts';
-import { PoolCall, type CallHost, type PoolCallOptions } from './pool-call.ts';
+import { IdleThreads } from './idle-threads.ts';
+import { PoolCall, whyUnsendable, type CallHost, type PoolCallOptions } from './pool-call.ts';
 import { PoolMetrics } from './pool-metrics.ts';
 import { PoolThread, type CallReply, type ThreadHost } from './pool-thread.ts';
 
@@ -40,20 +38,20 @@ export class ThreadPool implements ThreadHost, CallHost {
   readonly #options: ThreadPoolOptions;
   readonly #threads: Map<number, PoolThread> = new Map<number, PoolThread>();
   readonly #booting: Set<PoolThread> = new Set<PoolThread>();
-  /** Threads with nothing to do, the one that rests longest first. While there is one, no call waits. */
-  #idle: PoolThread[] = [];
+  /** Threads with nothing to do. While there is one, no call waits. */
+  readonly #idle: IdleThreads;
   readonly #waiting: WaitLine<PoolCall> = new WaitLine<PoolCall>();
   readonly #running: WaitLine<PoolCall> = new WaitLine<PoolCall>();
   readonly #drains: IdleLine = new IdleLine(() => this.#waiting.size + this.#busy.length);
   readonly #guard: BootGuard = new BootGuard();
   readonly #metrics: PoolMetrics = new PoolMetrics();
-  #sweep: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #ended: (() => void)[] | undefined;
   #ending: Promise<void> | undefined;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
+    this.#idle = new IdleThreads(options.idleMs);
   }
 
   /** Runs `fn` of the module on a thread; without a name, waits until there is one. */
@@ -82,11 +80,8 @@ export class ThreadPool implements ThreadHost, CallHost {
 
   /** Tells every caller at once; threads whose calls do not end within a moment are stopped. */
   cancel(reason: unknown): void {
-    for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift())
-      call.reject(reason);
-    for (let call = this.#running.shift(); call !== undefined; call = this.#running.shift()) {
-      this.callGivenUp(call, reason);
-    }
+    for (const call of takeAll(this.#waiting)) call.reject(reason);
+    for (const call of takeAll(this.#running)) this.callGivenUp(call, reason);
     this.#drains.settle();
   }
 
@@ -154,7 +149,7 @@ export class ThreadPool implements ThreadHost, CallHost {
 
   threadReplied(thread: PoolThread, call: PoolCall, reply: CallReply): void {
     if (call.startedAt !== undefined) this.#metrics.ran.record(now() - call.startedAt);
-    if (this.#running.remove(call)) this.#settle(call, reply);
+    if (this.#running.remove(call)) this.#metrics[call.settle(reply)] += 1;
     call.over();
     this.#serve(thread);
     this.#drains.settle();
@@ -162,7 +157,7 @@ export class ThreadPool implements ThreadHost, CallHost {
 
   threadGone(thread: PoolThread, error: unknown, code: number): void {
     this.#threads.delete(thread.number);
-    this.#idle = this.#idle.filter((other) => other !== thread);
+    this.#idle.remove(thread);
     const cause = error ?? new Error(`Thread "${thread.name}" exited with code ${code}`);
     if (thread.call !== undefined) this.#crashed(thread.call, cause);
     else if (!this.#booting.delete(thread)) this.#reportLoss(error);
@@ -187,9 +182,8 @@ export class ThreadPool implements ThreadHost, CallHost {
   }
 
   #admit(call: PoolCall): void {
-    const thread = this.#idle.pop();
+    const thread = this.#idle.take();
     if (thread !== undefined) {
-      thread.wake();
       if (!this.#begin(call, thread)) this.#serve(thread);
       return;
     }
@@ -229,8 +223,7 @@ export class ThreadPool implements ThreadHost, CallHost {
     }
     const refusal = this.#guard.refusal;
     if (refusal === undefined || this.#threads.size > 0) return;
-    for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift())
-      call.reject(refusal.error);
+    for (const call of takeAll(this.#waiting)) call.reject(refusal.error);
   }
 
   #spawn(): void {
@@ -250,13 +243,9 @@ export class ThreadPool implements ThreadHost, CallHost {
 
   /** Gives a thread its next call, or lets it rest. */
   #serve(thread: PoolThread): void {
-    for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
-      if (this.#begin(call, thread)) return;
-    }
-    thread.rest();
-    this.#idle.push(thread);
-    if (this.#ended !== undefined) thread.end();
-    else this.#scheduleSweep(this.#options.idleMs);
+    for (const call of takeAll(this.#waiting)) if (this.#begin(call, thread)) return;
+    if (this.#ended === undefined) this.#idle.add(thread);
+    else thread.end();
   }
 
   #begin(call: PoolCall, thread: PoolThread): boolean {
@@ -272,17 +261,6 @@ export class ThreadPool implements ThreadHost, CallHost {
     call.startedAt ??= startedAt;
     this.#running.join(call, call.options, call.remainingMs);
     return true;
-  }
-
-  #settle(call: PoolCall, reply: CallReply): void {
-    if (reply.kind === 'value') {
-      this.#metrics.completed += 1;
-      call.resolve(reply.value);
-      return;
-    }
-    this.#metrics.failed += 1;
-    if (reply.kind === 'error') call.reject(unpackError(reply.error));
-    else call.reject(new PayloadInvalidError(reply.found.path, reply.found.why));
   }
 
   #crashed(call: PoolCall, cause: unknown): void {
@@ -305,28 +283,10 @@ export class ThreadPool implements ThreadHost, CallHost {
     else reportError(lost);
   }
 
-  #scheduleSweep(delayMs: number): void {
-    if (delayMs === Infinity) return;
-    this.#sweep ??= setTimeout(() => {
-      this.#sweep = undefined;
-      this.#endIdle();
-    }, delayMs).unref();
-  }
-
-  #endIdle(): void {
-    const { idleMs } = this.#options;
-    const done = this.#idle.filter((thread) => thread.idleMs >= idleMs);
-    this.#idle = this.#idle.filter((thread) => !done.includes(thread));
-    for (const thread of done) thread.end();
-    const [oldest] = this.#idle;
-    if (oldest !== undefined) this.#scheduleSweep(Math.max(1, idleMs - oldest.idleMs));
-  }
-
   async #end(): Promise<void> {
     this.close();
     await this.#drains.drain();
-    clearTimeout(this.#sweep);
-    this.#idle = [];
+    this.#idle.clear();
     await new Promise<void>((resolve) => {
       (this.#ended ??= []).push(resolve);
       for (const thread of this.#threads.values()) thread.end();
@@ -340,9 +300,7 @@ export class ThreadPool implements ThreadHost, CallHost {
   }
 }
 
-/** Why a call could not be sent to its thread: an argument that cannot be copied, or a buffer that cannot move. */
-function whyUnsendable({ args }: PoolCall, error: unknown): PayloadInvalidError {
-  if (isCloneable(args)) return new PayloadInvalidError('transfer', `was refused: ${String(error)}`);
-  const { path, why } = findUncloneable(args, 'args');
-  return new PayloadInvalidError(path, why);
+/** Takes calls out of a line, one for each turn of the caller's loop. */
+function* takeAll(line: WaitLine<PoolCall>): Iterable<PoolCall> {
+  for (let call = line.shift(); call !== undefined; call = line.shift()) yield call;
 }
