@@ -1,4 +1,4 @@
-/** The receiver over HTTP: any POST is a delivery, `GET /received` says what came. */
+/** The receiver over HTTP: every POST is a delivery, `GET /received` says what came. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { sleep } from '@holdfast/core';
 import type { ReceiverConfig } from './environment.ts';
