@@ -5,14 +5,12 @@ const MAX_BYTES = 64 * 1_024;
 
 /** The rest of a body, being read into nothing. */
 export class Discarded {
-  /** When the connection is free, or closed. Never rejects. */
-  readonly done: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   constructor(response: Response) {
     this.#reader = response.body?.getReader();
     // a connection that fails is gone, which is as good
-    this.done = this.#read().catch(() => {});
+    void this.#read().catch(() => {});
   }
 
   /** Reads no further and closes the connection, if there is more to read. */

@@ -5,8 +5,7 @@
  */
 import { HttpStatusError } from '../errors/http-status-error.ts';
 import { checkOptionalFunction, checkOptions, invalidType } from '../options/checks.ts';
-import { ONCE, type Policy } from '../policy/policy.ts';
-import { yieldToLoop } from '../runtime.ts';
+import { RETRYING, type Policy } from '../policy/policy.ts';
 import { deadlineOf, type Deadline } from '../signal/deadline.ts';
 import type { AttemptContext } from '../signal/work-context.ts';
 import { abortableBody } from './abortable-body.ts';
@@ -60,37 +59,37 @@ async function send(policy: Policy, url: URL, input: Input, init: Init = {}): Pr
   const headers = new Headers(init.headers ?? request?.headers);
   const method = init.method ?? request?.method ?? 'GET';
   const repeat = replayable({ method, headers, body: init.body ?? request?.body });
+  let last: Response | undefined;
+  let failure: HttpStatusError | undefined;
+  let discarded: Discarded | undefined;
+  let limited = false;
+  // already during the back-off, so that the connection is free for the next attempt
+  const discard = (): void => {
+    discarded?.cancel();
+    discarded = last && new Discarded(last);
+    last = undefined;
+  };
   const options = {
     signal: caller,
     deadline: init.deadline ?? (caller && deadlineOf(caller)),
-    ...(repeat ? {} : { [ONCE]: true }),
+    [RETRYING]: { once: !repeat, scheduled: discard },
   };
-  let failed: { readonly error: HttpStatusError; readonly response: Response } | undefined;
-  let discarded: Discarded | undefined;
-  let limited = false;
   const attempt = async (ctx: AttemptContext): Promise<Response> => {
-    if (failed !== undefined) {
-      discarded?.cancel();
-      discarded = new Discarded(failed.response);
-      failed = undefined;
-      // what has arrived by now is read within a turn, and this attempt has its connection; it waits for no more than that
-      await Promise.race([discarded.done, yieldToLoop()]);
-    }
     limited = ctx.signal !== caller;
-    const response = await fetch(input, {
+    last = await fetch(input, {
       ...init,
       headers: withDeadline(headers, ctx.deadline),
       signal: ctx.signal,
     });
-    if (!worthRetrying(response.status)) return response;
-    failed = { error: statusError(response, url), response };
-    throw failed.error;
+    if (!worthRetrying(last.status)) return last;
+    failure = statusError(last, url);
+    throw failure;
   };
   const response = await policy
     .execute(attempt, options)
     .catch((error: unknown) => {
-      if (failed !== undefined && failed.error === error) return failed.response;
-      if (failed !== undefined) discarded = new Discarded(failed.response);
+      if (last !== undefined && error === failure) return last;
+      discard();
       throw error;
     })
     .finally(() => discarded?.cancel());

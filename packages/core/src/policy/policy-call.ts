@@ -29,6 +29,14 @@ export interface PolicyCounts {
   leaked: number;
 }
 
+/** What a call says to the retries of its policy. */
+export interface Retrying {
+  /** Whether work that was started may not be started again; what a guard refused may. */
+  readonly once: boolean;
+  /** Told when another attempt is to be made: the outcome of the last one is of no more use. */
+  scheduled(): void;
+}
+
 /** Where an outcome goes. Method syntax, so that it can be kept for any type. */
 export interface Sink<T> {
   resolve(value: T): void;
@@ -45,8 +53,7 @@ export interface PolicyCall<T> extends Sink<T> {
   /** Whether the deadline is the policy's own total time-out. */
   readonly total: boolean;
   readonly execution: Execution | undefined;
-  /** Whether work that was started may not be started again; what a guard refused may. */
-  readonly once: boolean;
+  readonly retrying: Retrying | undefined;
 }
 
 /** One attempt, from its admission to its outcome. */

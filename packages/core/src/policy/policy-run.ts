@@ -49,10 +49,10 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
 
   /** Makes the first attempt. */
   begin(): void {
-    const { guards, counts, signal, once } = this.#call;
+    const { guards, counts, signal, retrying } = this.#call;
     counts.inFlight += 1;
     guards.retry.budget?.deposit();
-    if (guards.retry.retryResultIf !== undefined && !once) return this.#makeAttempts(undefined);
+    if (guards.retry.retryResultIf !== undefined && !retrying?.once) return this.#makeAttempts(undefined);
     if (signal !== undefined) linkAbort(signal, this);
     this.#enter();
   }
@@ -106,9 +106,13 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     return this.#call.total ? new TimeoutError(name, 'total', timeoutMs) : undefined;
   }
 
+  scheduled(): void {
+    this.#call.retrying?.scheduled();
+  }
+
   #makeAttempts(first: { readonly error: unknown } | undefined): void {
-    const { guards, signal, once } = this.#call;
-    const options = once ? { ...guards.retry, ...ONLY_REFUSALS } : guards.retry;
+    const { guards, signal, retrying } = this.#call;
+    const options = retrying?.once ? { ...guards.retry, ...ONLY_REFUSALS } : guards.retry;
     makeAttempts(this, options, this.#call, first).then(
       (value) => this.resolve(value),
       (error: unknown) => this.#fail(error, signal?.aborted === true && error === signal.reason),

@@ -31,7 +31,7 @@ import {
   type Work,
 } from '../signal/work-context.ts';
 import { Keyed } from './keyed.ts';
-import type { Guards, PolicyCall, PolicyCounts } from './policy-call.ts';
+import type { Guards, PolicyCall, PolicyCounts, Retrying } from './policy-call.ts';
 import { PolicyRun } from './policy-run.ts';
 
 /** What stands before the work. What is not given is not there. */
@@ -86,8 +86,12 @@ const RETRY_KEYS: readonly (keyof RetryOptions)[] = [
 
 const NO_OPTIONS: CallOptions = {};
 
-/** Key in the options of a call whose work may not be started twice, whatever the policy retries. */
-export const ONCE: unique symbol = Symbol('holdfast.once');
+interface RetryingOptions {
+  readonly [RETRYING]?: Retrying | undefined;
+}
+
+/** Key in the options of a call for what it says to the retries. */
+export const RETRYING: unique symbol = Symbol('holdfast.retrying');
 
 /**
  * Guards the calls to one dependency.
@@ -180,7 +184,7 @@ export class Policy implements Component {
         deadline: sooner,
         total: own !== undefined && sooner === own,
         execution: executionOf(options),
-        once: ONCE in options,
+        retrying: (options as RetryingOptions)[RETRYING],
         resolve,
         reject,
       };

@@ -31,6 +31,8 @@ export interface Attempts<T> {
   blockedAfter?(delayMs: number): (Error & { readonly retryAfterMs: number | undefined }) | undefined;
   /** The error of the deadline, where it is not the caller's. */
   expiry?(): Error | undefined;
+  /** Another attempt is to be made, after a delay: the outcome of the last one is of no more use. */
+  scheduled?(): void;
 }
 
 /** Tells that a retry has ended without a success. */
@@ -105,6 +107,7 @@ export function makeAttempts<T>(
       if (budget?.spend() === false) return 'budget';
       charged = true;
       timer.set(delayMs, start);
+      work.scheduled?.();
       const event = { attempt, maxRetries, delayMs, error };
       emit('retry.scheduled', name, event);
       if (onRetry) notify(onRetry, event);
