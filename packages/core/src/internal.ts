@@ -4,7 +4,10 @@
  */
 export { ADOPT, type Adoptable, type Door } from './component.ts';
 export { isRefusal } from './errors/brand.ts';
+export { Refusal } from './errors/holdfast-error.ts';
 export { emit, observed } from './events/bus.ts';
+export { encodePayload } from './jobs/encoding.ts';
+export { failureOf, isFinal } from './jobs/outcome.ts';
 export {
   MAX_TIMER_MS,
   checkBetween,
@@ -21,6 +24,7 @@ export {
   invalidType,
   outOfRange,
 } from './options/checks.ts';
+export { Faults } from './queue/faults.ts';
 export {
   captureContext,
   keepShape,

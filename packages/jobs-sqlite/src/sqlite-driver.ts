@@ -114,6 +114,15 @@ export class SqliteDriver implements JobDriver {
     }
   }
 
+  async queues(): Promise<readonly string[]> {
+    try {
+      const rows = this.#connected().db.prepare('SELECT name FROM holdfast_queues ORDER BY name').all();
+      return rows.map((row) => String(row['name']));
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
   async setPaused(queue: string, paused: boolean): Promise<void> {
     await this.#write(queue, ({ jobs }) => jobs.setPaused(paused));
     this.#wake(queue);

@@ -45,6 +45,17 @@ describe('sqlite', () => {
     expect(queueOn(`${newFile()}?synchronous=full`).capabilities).toMatchObject({ durability: 'power-loss' });
   });
 
+  it('names its queues, those of other processes included', async () => {
+    const file = newFile();
+    await queueOn(file, { name: 'mails' }).enqueue('a');
+    await queueOn(file, { name: 'audits' }).enqueue('b');
+    const driver = sqlite.connect(new URL(`sqlite:${file}`));
+    await driver.open({});
+    await expect(driver.queues?.()).resolves.toEqual(['audits', 'mails']);
+    await driver.close();
+    await expect(driver.queues?.()).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+  });
+
   it('flushes each commit to disk where it is told to', async () => {
     const queue = queueOn<number>(`${newFile()}?synchronous=full`);
     const seen: number[] = [];

@@ -14,6 +14,8 @@ export type HoldfastCode =
   | 'ENQUEUE_TIMEOUT'
   | 'GROUP_CLOSED'
   | 'HTTP_STATUS'
+  | 'KEY_IN_USE'
+  | 'KEY_REUSED'
   | 'LEASE_LOST'
   | 'NO_RETRY'
   | 'OVERLOADED'

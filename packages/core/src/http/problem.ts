@@ -24,7 +24,9 @@ export interface ProblemAnswer {
 }
 
 const TITLES = {
+  409: 'Conflict',
   413: 'Content Too Large',
+  422: 'Unprocessable Content',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
@@ -54,6 +56,8 @@ const ROWS: Readonly<Partial<Record<HoldfastCode, Row>>> = {
   SHUTTING_DOWN: LEAVING,
   TIMEOUT: { status: 504 },
   PAYLOAD_TOO_LARGE: { status: 413 },
+  KEY_IN_USE: { status: 409 },
+  KEY_REUSED: { status: 422 },
 };
 
 /**

@@ -174,6 +174,8 @@ export interface JobDriver {
   counts(queue: string): Promise<Stats>;
   /** Whether anybody's consumers get new jobs; survives this process where the queue does. */
   setPaused?(queue: string, paused: boolean): Promise<void>;
+  /** Names of the queues the engine knows, for whoever looks after them; absent where it cannot tell. */
+  queues?(): Promise<readonly string[]>;
   /** The depth at this instant: for engines of `durability: 'none'`, so that a drain knows when they are empty. */
   depth?(queue: string): number;
   readonly dead: DeadLetterStore;

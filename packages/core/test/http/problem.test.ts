@@ -49,6 +49,17 @@ describe('toProblem', () => {
     },
   );
 
+  it('answers a key in use with 409, and one used for something else with 422', () => {
+    expect(toProblem(foreign('KEY_IN_USE', { retryAfterMs: 250 }))).toMatchObject({
+      status: 409,
+      body: { title: 'Conflict', retryAfterMs: 250 },
+    });
+    expect(toProblem(foreign('KEY_REUSED'))).toMatchObject({
+      status: 422,
+      body: { title: 'Unprocessable Content' },
+    });
+  });
+
   it('answers PAYLOAD_TOO_LARGE with 413', () => {
     expect(toProblem(foreign('PAYLOAD_TOO_LARGE'))).toMatchObject({
       status: 413,
