@@ -42,7 +42,7 @@ function tool(name, command, cwd = root) {
     isSuite: false,
     async check() {
       const { status, output } = await run(command, cwd);
-      return { passed: 0, failed: status === 0 ? 0 : 1, skipped: 0, output };
+      return { passed: 0, failed: status === 0 ? 0 : 1, skipped: 0, skips: new Map(), output };
     },
   };
 }
@@ -57,13 +57,16 @@ function suite(name) {
     name,
     isSuite: true,
     async check() {
-      const total = { passed: 0, failed: 0, skipped: 0, output: '' };
+      /** @type {Outcome} */
+      const total = { passed: 0, failed: 0, skipped: 0, skips: new Map(), output: '' };
       for (const workspace of workspaces()) {
         if (!workspace.hasTests || (suites.get(workspace.name) ?? 'unit') !== name) continue;
         const { counts, output } = await testWorkspace(workspace);
         total.passed += counts.passed;
         total.failed += counts.failed;
         total.skipped += counts.skipped;
+        for (const [reason, count] of counts.skips)
+          total.skips.set(reason, (total.skips.get(reason) ?? 0) + count);
         if (counts.failed > 0) total.output += output;
       }
       return total.passed + total.failed > 0 ? total : { ...total, failed: 1, output: 'no test ran' };

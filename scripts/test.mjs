@@ -1,6 +1,7 @@
 /**
  * `npm test`: sets the checkout up where needed, runs every gate, and ends with the line `N passed, N failed`. The counts are
- * those of vitest's reports; a red gate that has no tests of its own adds one failure. All gates run even after a red one.
+ * those of vitest's reports; a red gate that has no tests of its own adds one failure. All gates run even after a red one. What was
+ * not run is said, and counted in the last line, also when everything is green.
  */
 import { bootstrap } from './bootstrap.mjs';
 import { gates } from './gates.mjs';
@@ -14,7 +15,7 @@ const red = [];
 for (const gate of gates) {
   process.stdout.write(gate.name.padEnd(12));
   const start = performance.now();
-  const { passed, failed, skipped, output } = await gate.check();
+  const { passed, failed, skipped, skips, output } = await gate.check();
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
@@ -24,6 +25,7 @@ for (const gate of gates) {
   console.log(`${failed === 0 ? 'pass' : 'FAIL'} ${seconds} s${tests}`);
   if (failed > 0) console.log(`\n${output.trimEnd()}\n`);
   else if (gate.name === 'size') console.log(output.trimEnd());
+  for (const [reason, count] of skips) console.log(`${reason}; ${count} cases not run`);
 }
 
 console.log(red.length === 0 ? `\nall ${gates.length} gates are green` : `\nred: ${red.join(', ')}`);

@@ -3,11 +3,14 @@
  * failure too: a file that did not load, an error between tests, a process warning, a run that left no report.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from './command.mjs';
 import { root } from './workspaces.mjs';
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/**
+ * `skips` says how many tests were skipped for which reason: a group of tests that is skipped has it in its name, after `SKIP`.
+ * @typedef {{ passed: number, failed: number, skipped: number, skips: Map<string, number> }} Counts
+ */
 
 const reports = join(root, 'node_modules', '.cache', 'holdfast');
 const processWarning = /^\(node:\d+\) .*Warning/m;
@@ -25,7 +28,7 @@ export async function testWorkspace({ name, directory }, vitest = 'vitest') {
   const { status, output } = await run(`${vitest} run ${reporters}`, directory);
   if (!existsSync(file)) {
     return {
-      counts: { passed: 0, failed: 1, skipped: 0 },
+      counts: { passed: 0, failed: 1, skipped: 0, skips: new Map() },
       output: `${output}\n${name}: vitest left no report\n`,
     };
   }
@@ -47,5 +50,19 @@ function count(report) {
     passed: report.numPassedTests,
     failed: report.numFailedTests + broken.length,
     skipped: report.numPendingTests + report.numTodoTests,
+    skips: reasons(report),
   };
+}
+
+/** @param {import('vitest/reporters').JsonTestResults} report */
+function reasons(report) {
+  /** @type {Map<string, number>} */
+  const skips = new Map();
+  for (const { name, assertionResults } of report.testResults)
+    for (const { status, ancestorTitles } of assertionResults) {
+      if (status !== 'skipped' && status !== 'todo') continue;
+      const reason = ancestorTitles.find((title) => title.startsWith('SKIP ')) ?? `SKIP ${basename(name)}`;
+      skips.set(reason, (skips.get(reason) ?? 0) + 1);
+    }
+  return skips;
 }

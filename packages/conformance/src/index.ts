@@ -15,3 +15,9 @@ export {
 } from './http/framework.ts';
 export { Gate, eventually, type EngineCase, type EngineUnderTest } from './jobs/engine-under-test.ts';
 export { jobEngineCases, jobEngineSuite } from './jobs/job-engine-suite.ts';
+export { natsServer } from './engines/nats-server.ts';
+export { onServer, type ServerInUse } from './engines/on-server.ts';
+export { postgresServer } from './engines/postgres-server.ts';
+export { redisServer } from './engines/redis-server.ts';
+export type { EngineServer, ServerKind } from './engines/server-kind.ts';
+export type { ServerControl } from './engines/server-process.ts';
