@@ -15,7 +15,7 @@ import {
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkFunction, checkInteger, checkName, checkOptions } from '../options/checks.ts';
 import { keepShape } from '../runtime.ts';
-import { Execution, executionOf } from '../signal/execution.ts';
+import type { Execution } from '../signal/execution.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import { WaitLine, checkWaitOptions, type WaitOptions } from '../signal/wait-line.ts';
 import type { Work } from '../signal/work-context.ts';
@@ -205,13 +205,13 @@ export class Semaphore implements Component, Adoptable, AsyncDisposable {
   /** Serves `turn`, and with the same slot the calls after it. */
   async #serve(turn: CallTurn<unknown>): Promise<void> {
     for (let next: CallTurn<unknown> | undefined = turn; next !== undefined;) {
-      const execution = new Execution(executionOf(next.options));
       try {
-        next.resolve(await next.run(execution));
+        next.resolve(await next.run());
       } catch (error) {
         next.reject(error);
       }
-      if (execution.abandoned > 0) return this.#outlive(execution);
+      const outlived = next.end();
+      if (outlived !== undefined) return this.#outlive(outlived);
       next = this.#handOn();
     }
   }

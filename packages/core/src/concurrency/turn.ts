@@ -1,7 +1,9 @@
 /** Those who want a slot of a semaphore: callers who wait for a permit, and calls that wait to be run. */
 import { keepShape, snapshotContext, type ContextSnapshot } from '../runtime.ts';
 import { call } from '../signal/call.ts';
-import type { Execution } from '../signal/execution.ts';
+import { Execution, executionOf } from '../signal/execution.ts';
+import { takeSpareCall, type SpareCall } from '../signal/spare-call.ts';
+import { start } from '../signal/start.ts';
 import { Waiter } from '../signal/wait-line.ts';
 import type { CallOptions, Work } from '../signal/work-context.ts';
 
@@ -43,6 +45,8 @@ export class CallTurn<T> extends Turn<T> {
   readonly fn: Work<T>;
   readonly options: CallOptions;
   #context: ContextSnapshot | undefined;
+  #spare: SpareCall | undefined;
+  #execution: Execution | undefined;
 
   constructor(
     fn: Work<T>,
@@ -62,15 +66,28 @@ export class CallTurn<T> extends Turn<T> {
   }
 
   /** Runs the call; only its own caller can end it early. */
-  run(execution: Execution): Promise<T> {
-    if (this.#context === undefined) return start(this, execution);
-    return this.#context.runInAsyncScope(start<T>, undefined, this, execution);
+  run(): Promise<T> {
+    if (this.#context === undefined) return CallTurn.#start(this);
+    return this.#context.runInAsyncScope(CallTurn.#start<T>, undefined, this);
   }
-}
 
-function start<T>({ fn, options }: CallTurn<T>, execution: Execution): Promise<T> {
-  const { signal, deadline } = options;
-  return call(fn, { signal, deadline, execution });
+  /** The call has settled. Returns the record of what it gave up, if that still runs. */
+  end(): Execution | undefined {
+    const execution = this.#spare?.end() ?? this.#execution;
+    return execution?.abandoned ? execution : undefined;
+  }
+
+  static readonly #start = <T>(turn: CallTurn<T>): Promise<T> => {
+    const { fn, options } = turn;
+    const { signal, deadline } = options;
+    const parent = executionOf(options);
+    if (!signal && !deadline && !parent) {
+      turn.#spare = takeSpareCall();
+      return start(fn, turn.#spare.context);
+    }
+    turn.#execution = new Execution(parent);
+    return call(fn, { signal, deadline, execution: turn.#execution });
+  };
 }
 
 function nothing(): void {}
