@@ -25,7 +25,7 @@ export function routesOf(handlers: Handlers): readonly Route[] {
   ];
 }
 
-const HEALTH = ['/livez', '/readyz', '/metrics'].map((path) => ({ method: 'GET', path }));
+const HEALTH = ['/livez', '/startupz', '/readyz', '/metrics'].map((path) => ({ method: 'GET', path }));
 
 /** Why no route serves `request`: its path cannot be read, or is unknown, or has other methods. */
 export function notServed(routes: readonly Route[], request: RelayRequest): RequestError {

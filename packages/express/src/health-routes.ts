@@ -1,4 +1,4 @@
-/** `/livez`, `/readyz` and `/metrics` as a router, to be mounted before `holdfast()`: probes need no scope and pass every door. */
+/** `/livez`, `/startupz`, `/readyz` and `/metrics` as a router, to be mounted before `holdfast()`: probes need no scope and pass every door. */
 import type { Service } from '@holdfast/core';
 import { answerHealth } from '@holdfast/node/internal';
 import { Router } from 'express';
@@ -11,5 +11,8 @@ import { Router } from 'express';
  */
 export function healthRoutes(service: Service): Router {
   const answer = answerHealth(service);
-  return Router({ caseSensitive: true, strict: true }).get(['/livez', '/readyz', '/metrics'], answer);
+  return Router({ caseSensitive: true, strict: true }).get(
+    ['/livez', '/startupz', '/readyz', '/metrics'],
+    answer,
+  );
 }

@@ -3,7 +3,7 @@
  * before what it shall cover, body parsers included: what is refused at the door is refused before its body is read.
  */
 import type { RequestScope, Service } from '@holdfast/core';
-import { checkOptions, checkTimeoutMs, invalidType } from '@holdfast/core/internal';
+import { checkOptionalFunction, checkOptions, checkTimeoutMs, invalidType } from '@holdfast/core/internal';
 import { openRequestScope, requestScopeOf } from '@holdfast/node/internal';
 import type { RequestHandler, Response } from 'express';
 
@@ -13,6 +13,8 @@ export interface HoldfastOptions {
   readonly service: Service;
   /** Longest time a request may take, in milliseconds; a caller's `x-request-timeout-ms` can only shorten it. @default Infinity */
   readonly timeoutMs?: number | undefined;
+  /** Paths whose requests are not refused because the service is overloaded; health routes never are. @default none */
+  readonly exempt?: ((path: string) => boolean) | undefined;
 }
 
 /**
@@ -21,13 +23,14 @@ export interface HoldfastOptions {
  * @throws TypeError, RangeError on bad options. Requests fail with OverloadedError and ShuttingDownError.
  */
 export function holdfast(options: HoldfastOptions): RequestHandler {
-  checkOptions('options', options, ['service', 'timeoutMs']);
-  const { service, timeoutMs = Infinity } = options;
+  checkOptions('options', options, ['service', 'timeoutMs', 'exempt']);
+  const { service, timeoutMs = Infinity, exempt } = options;
   if (typeof service?.openScope !== 'function') throw invalidType('service', 'a Service', service);
   checkTimeoutMs('timeoutMs', timeoutMs);
+  checkOptionalFunction('exempt', exempt);
 
   return function holdfast(req, res, next) {
-    openRequestScope(service, req, res, { timeoutMs }).run(next);
+    openRequestScope(service, req, res, { timeoutMs, exempt }).run(next);
   };
 }
 

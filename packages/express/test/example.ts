@@ -3,7 +3,7 @@ import express from 'express';
 
 const service = new Service({ name: 'hello' });
 const app = express();
-app.use(healthRoutes(service)); // /livez, /readyz, /metrics
+app.use(healthRoutes(service)); // /livez, /startupz, /readyz, /metrics
 app.use(holdfast({ service, timeoutMs: 15_000 }));
 app.get('/', (_req, res) => {
   getScope(res).background(() => console.log('said hello'), { after: 'response' });

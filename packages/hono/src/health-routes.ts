@@ -1,4 +1,4 @@
-/** `/livez`, `/readyz` and `/metrics` as a Hono app of their own, to be mounted with `app.route()` at any path. */
+/** `/livez`, `/startupz`, `/readyz` and `/metrics` as a Hono app of their own, to be mounted with `app.route()` at any path. */
 import { healthHandler, type Service } from '@holdfast/core';
 import { Hono, type Context, type Handler } from 'hono';
 
@@ -14,7 +14,7 @@ export function healthRoutes(service: Service): Hono {
   const answer = healthHandler(service);
   const handler: Handler = (c) => answer(c.req.raw);
   healthHandlers.add(handler);
-  return new Hono().on('GET', ['/livez', '/readyz', '/metrics'], handler);
+  return new Hono().on('GET', ['/livez', '/startupz', '/readyz', '/metrics'], handler);
 }
 
 /** Whether one of these routes will answer this request. */

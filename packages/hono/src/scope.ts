@@ -4,6 +4,7 @@
  */
 import type { RequestScope, ScopeHandle, Service } from '@holdfast/core';
 import {
+  checkOptionalFunction,
   checkOptions,
   checkTimeoutMs,
   inboundScope,
@@ -25,6 +26,8 @@ export interface HoldfastOptions {
   readonly service: Service;
   /** Longest time a request may take, in milliseconds; a caller's `x-request-timeout-ms` can only shorten it. @default Infinity */
   readonly timeoutMs?: number | undefined;
+  /** Paths whose requests are not refused because the service is overloaded; health routes never are. @default none */
+  readonly exempt?: ((path: string) => boolean) | undefined;
 }
 
 /**
@@ -34,16 +37,18 @@ export interface HoldfastOptions {
  * @throws TypeError, RangeError on bad options. Requests fail with OverloadedError and ShuttingDownError.
  */
 export function holdfast(options: HoldfastOptions): MiddlewareHandler<HoldfastEnv> {
-  checkOptions('options', options, ['service', 'timeoutMs']);
-  const { service, timeoutMs = Infinity } = options;
+  checkOptions('options', options, ['service', 'timeoutMs', 'exempt']);
+  const { service, timeoutMs = Infinity, exempt } = options;
   if (typeof service?.openScope !== 'function') throw invalidType('service', 'a Service', service);
   checkTimeoutMs('timeoutMs', timeoutMs);
+  checkOptionalFunction('exempt', exempt);
 
   return (c, next) => {
     const node = nodeBindings(c);
     let handle: ScopeHandle;
     try {
-      handle = open(service, timeoutMs, c, node);
+      const shed = exempt === undefined || !exempt(c.req.path);
+      handle = open(service, { timeoutMs, shed }, c, node);
     } catch (refusal) {
       if (isHealthRequest(c)) return next();
       throw refusal;
@@ -66,17 +71,22 @@ export function getScope(c: Context): RequestScope {
   return scope;
 }
 
-function open(service: Service, timeoutMs: number, c: Context, node: NodeBindings | undefined): ScopeHandle {
+function open(
+  service: Service,
+  { timeoutMs, shed }: { readonly timeoutMs: number; readonly shed: boolean },
+  c: Context,
+  node: NodeBindings | undefined,
+): ScopeHandle {
   const outer: RequestScope | undefined = c.get('holdfast');
   if (outer !== undefined) return service.openScope({ ...outer, timeoutMs });
   if (node === undefined) {
     const { id, deadline } = inboundScope((name) => c.req.raw.headers.get(name));
     const waitUntil = (promise: Promise<unknown>): void => executionContext(c)?.waitUntil(promise);
-    return service.openScope({ id, deadline, timeoutMs, waitUntil });
+    return service.openScope({ id, deadline, timeoutMs, shed, waitUntil });
   }
   const { headers } = node.incoming;
   const { id, deadline } = inboundScope((name) => headers[name]?.toString());
-  return service.openScope(pastTheDoor(service, node.incoming, { id, deadline, timeoutMs }));
+  return service.openScope(pastTheDoor(service, node.incoming, { id, deadline, timeoutMs, shed }));
 }
 
 async function throughWeb(c: Context, next: Next, handle: ScopeHandle): Promise<void> {

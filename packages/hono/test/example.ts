@@ -8,5 +8,5 @@ const app = new Hono().use(holdfast({ service, timeoutMs: 15_000 })).get('/', (c
   return c.json({ hello: 'world' });
 });
 app.onError(problemDetails());
-app.route('/', healthRoutes(service)); // /livez, /readyz, /metrics
+app.route('/', healthRoutes(service)); // /livez, /startupz, /readyz, /metrics
 await listen(app, { service, port: 3000 });

@@ -3,7 +3,7 @@
  * shutdown before Nest's own hooks.
  */
 import { Service } from '@holdfast/core';
-import { checkBoolean, checkOptions, checkTimeoutMs } from '@holdfast/core/internal';
+import { checkBoolean, checkOptionalFunction, checkOptions, checkTimeoutMs } from '@holdfast/core/internal';
 import {
   Inject,
   Module,
@@ -26,8 +26,9 @@ import { NoFilter, ProblemDetailsFilter } from './problem-details.filter.ts';
 
 function createService(options: HoldfastModuleOptions): Service {
   checkOptions('options', options);
-  const { timeoutMs = Infinity, problemDetails = false, healthRoutes = false, ...service } = options;
+  const { timeoutMs = Infinity, exempt, problemDetails = false, healthRoutes = false, ...service } = options;
   checkTimeoutMs('timeoutMs', timeoutMs);
+  checkOptionalFunction('exempt', exempt);
   checkBoolean('problemDetails', problemDetails);
   checkBoolean('healthRoutes', healthRoutes);
   return new Service(service);

@@ -9,9 +9,11 @@ import { ConfigurableModuleBuilder } from '@nestjs/common';
 export interface HoldfastModuleOptions extends ServiceOptions {
   /** Longest time a request may take, in milliseconds; a caller's `x-request-timeout-ms` can only shorten it. @default Infinity */
   readonly timeoutMs?: number | undefined;
+  /** Paths whose requests are not refused because the service is overloaded; health routes never are. @default none */
+  readonly exempt?: ((path: string) => boolean) | undefined;
   /** Answers Holdfast's errors as `application/problem+json`, by a global exception filter. @default false */
   readonly problemDetails?: boolean | undefined;
-  /** Serves `/livez`, `/readyz` and `/metrics` at the root, whatever the global prefix is. @default false */
+  /** Serves `/livez`, `/startupz`, `/readyz` and `/metrics` at the root, whatever the global prefix is. @default false */
   readonly healthRoutes?: boolean | undefined;
 }
 

@@ -19,7 +19,7 @@ export function rawResponse(response: PlatformResponse): ServerResponse {
 
 type Next = (error?: unknown) => void;
 
-const HEALTH_PATH = /^\/(?:livez|readyz|metrics)(?:\?|$)/;
+const HEALTH_PATH = /^\/(?:livez|startupz|readyz|metrics)(?:\?|$)/;
 
 /** Gives the application's server to the service, however the application listens. */
 export function drain(adapter: AbstractHttpAdapter, service: Service): void {
@@ -29,10 +29,10 @@ export function drain(adapter: AbstractHttpAdapter, service: Service): void {
 
 /** Mounts the health routes, where asked for, and the request scope. */
 export function mount(adapter: AbstractHttpAdapter, service: Service, options: HoldfastModuleOptions): void {
-  const { healthRoutes = false, timeoutMs } = options;
+  const { healthRoutes = false, timeoutMs, exempt } = options;
   if (healthRoutes) mountHealth(adapter, service);
   adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
-    openRequestScope(service, request, response, { timeoutMs }).run(next);
+    openRequestScope(service, request, response, { timeoutMs, exempt }).run(next);
   });
 }
 

@@ -25,11 +25,28 @@ export const doorCases: readonly Case[] = [
       expect(shed.json()).toMatchObject({ code: 'OVERLOADED' });
       expect(ran).toBe(0);
 
-      for (const path of ['/livez', '/readyz', '/metrics'])
+      for (const path of ['/livez', '/startupz', '/readyz', '/metrics'])
         expect((await send(server.port, path)).status, path).toBe(200);
 
       overloaded = false;
       expect((await send(server.port, '/hello')).json()).toBe(1);
+    },
+  },
+  {
+    sentence: 'serves what is exempt while it sheds the rest',
+    run: async (framework) => {
+      await using server = await serve(framework, {
+        routes: { 'GET /hello': () => ({ json: 'hello' }), 'POST /payments': () => ({ json: 'paid' }) },
+        exempt: (path) => path === '/payments',
+        prepare: (service) =>
+          service.own({
+            name: 'loop',
+            overload: () => new OverloadedError('The loop is blocked', { retryAfterMs: 1_500 }),
+          }),
+      });
+      expect((await send(server.port, '/hello')).status).toBe(503);
+      const paid = await send(server.port, '/payments?id=7', { method: 'POST', body: {} });
+      expect([paid.status, paid.json()]).toEqual([200, 'paid']);
     },
   },
   {

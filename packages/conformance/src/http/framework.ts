@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly routes: Routes;
   /** The server's own limit on every request. */
   readonly timeoutMs?: number | undefined;
+  /** Paths that an overloaded service serves. */
+  readonly exempt?: ((path: string) => boolean) | undefined;
   /** Called with the service before it starts. */
   readonly prepare?: ((service: Service) => void) | undefined;
 }

@@ -5,10 +5,10 @@ import { send } from './client.ts';
 
 export const healthCases: readonly Case[] = [
   {
-    sentence: 'answers /livez, /readyz and /metrics while it runs',
+    sentence: 'answers /livez, /startupz, /readyz and /metrics while it runs',
     run: async (framework) => {
       await using server = await serve(framework, { routes: {} });
-      for (const path of ['/livez', '/readyz', '/metrics', '/readyz?verbose=1'])
+      for (const path of ['/livez', '/startupz', '/readyz', '/metrics', '/readyz?verbose=1'])
         expect((await send(server.port, path)).status, path).toBe(200);
       expect((await send(server.port, '/livez', { method: 'HEAD' })).status).toBe(200);
     },
@@ -37,6 +37,7 @@ export const healthCases: readonly Case[] = [
       const report = server.service.shutdown();
       expect((await send(server.port, '/readyz')).status).toBe(503);
       expect((await send(server.port, '/livez')).status).toBe(200);
+      expect((await send(server.port, '/startupz')).status).toBe(200);
       const hello = await send(server.port, '/hello');
       expect(hello.status).toBe(200);
       expect(hello.headers.connection).toBe('close');

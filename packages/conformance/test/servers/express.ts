@@ -7,13 +7,13 @@ import express from 'express';
 import { portOf } from './port.ts';
 
 export const onExpress: Framework = {
-  async start({ service: options, routes, timeoutMs, prepare }) {
+  async start({ service: options, routes, timeoutMs, exempt, prepare }) {
     const service = new Service(options);
     prepare?.(service);
     const app = express();
     app.set('env', 'test'); // else Express prints every error it handles
     app.use(healthRoutes(service));
-    app.use(holdfast({ service, timeoutMs }));
+    app.use(holdfast({ service, timeoutMs, exempt }));
     app.use(express.json({ limit: '1mb' }));
     for (const [route, handler] of Object.entries(routes)) {
       const { method, path } = parseRoute(route);

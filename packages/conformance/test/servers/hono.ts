@@ -9,10 +9,10 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { portOf } from './port.ts';
 
 export const onHono: Framework = {
-  async start({ service: options, routes, timeoutMs, prepare }) {
+  async start({ service: options, routes, timeoutMs, exempt, prepare }) {
     const service = new Service(options);
     prepare?.(service);
-    const app = new Hono().use(holdfast({ service, timeoutMs }));
+    const app = new Hono().use(holdfast({ service, timeoutMs, exempt }));
     for (const [route, handler] of Object.entries(routes)) {
       const { method, path } = parseRoute(route);
       app[method](path, async (c) => {

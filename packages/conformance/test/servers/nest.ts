@@ -49,9 +49,11 @@ function nestHandler(handler: Handler): (scope: RequestScope, body: unknown) => 
   };
 }
 
-function moduleOf({ service, routes, timeoutMs }: ServerOptions): Type {
+function moduleOf({ service, routes, timeoutMs, exempt }: ServerOptions): Type {
   @Module({
-    imports: [HoldfastModule.forRoot({ ...service, timeoutMs, problemDetails: true, healthRoutes: true })],
+    imports: [
+      HoldfastModule.forRoot({ ...service, timeoutMs, exempt, problemDetails: true, healthRoutes: true }),
+    ],
     controllers: [controllerOf(routes)],
   })
   class Root {}

@@ -1,14 +1,15 @@
 /**
  * Health and metrics as a web-standard handler, for any framework and any mount point: the last segment of the path decides.
- * `/livez` says whether to restart (200 until the service has stopped), `/readyz` whether to send work (503 from the first moment
- * of a shutdown), `/metrics` gives every component's figures as Prometheus text.
+ * `/livez` says whether to restart (200 until the service has stopped), `/startupz` whether it has come to run (200 from then on),
+ * `/readyz` whether to send work (503 from the first moment of a shutdown), `/metrics` gives every component's figures as
+ * Prometheus text.
  */
 import { controlOf } from '../service/control.ts';
 import type { HealthReport } from '../service/health-report.ts';
 import type { Service } from '../service/service.ts';
 import { prometheusText } from './metrics.ts';
 
-/** Answers GET and HEAD on `…/livez`, `…/readyz` and `…/metrics`; 404 elsewhere, 405 for other methods. */
+/** Answers GET and HEAD on `…/livez`, `…/startupz`, `…/readyz` and `…/metrics`; 404 elsewhere, 405 for other methods. */
 export function healthHandler(service: Service): (request: Request) => Promise<Response> {
   return async (request) => {
     const route = ROUTES.get(lastSegment(request.url) ?? '');
@@ -26,6 +27,7 @@ type Route = (service: Service) => Response | Promise<Response>;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['livez', livez],
+  ['startupz', startupz],
   ['readyz', readyz],
   ['metrics', metrics],
 ]);
@@ -33,6 +35,14 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
 function livez(service: Service): Response {
   const live = service.state !== 'stopped';
   return Response.json({ status: live ? 'up' : 'down' }, { status: live ? 200 : 503, headers: NO_STORE });
+}
+
+function startupz(service: Service): Response {
+  const { started } = controlOf(service);
+  return Response.json(
+    { status: started ? 'up' : 'starting' },
+    { status: started ? 200 : 503, headers: NO_STORE },
+  );
 }
 
 async function readyz(service: Service): Promise<Response> {

@@ -9,6 +9,8 @@ import type { ShutdownTrigger } from './shutdown.ts';
 export interface ServiceControl {
   /** Longest time a shutdown takes, in milliseconds. */
   readonly budgetMs: number;
+  /** Whether it has come to run, or has nothing to open. */
+  readonly started: boolean;
   /** How many scopes are open. */
   readonly scopes: number;
   /** Starts the shutdown, as `service.shutdown()` does; once it has begun, resolves with the same report. */

@@ -11,6 +11,8 @@ export type ServiceState = 'created' | 'starting' | 'running' | 'draining' | 'cl
 export interface HealthReport {
   /** True until it has stopped. */
   readonly live: boolean;
+  /** Whether it has come to run; a shutdown does not take that back. */
+  readonly started: boolean;
   /** Whether it runs and no component is down. */
   readonly ready: boolean;
   readonly state: ServiceState;

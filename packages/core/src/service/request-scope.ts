@@ -5,7 +5,7 @@
  */
 import { DisconnectedError } from '../errors/lifecycle-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
-import { checkName, checkOptionalFunction, checkTimeoutMs } from '../options/checks.ts';
+import { checkBoolean, checkName, checkOptionalFunction, checkTimeoutMs } from '../options/checks.ts';
 import { createStorage } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
 import { Deadline, earliest } from '../signal/deadline.ts';
@@ -42,6 +42,8 @@ export interface OpenScopeOptions extends CallOptions {
   readonly id?: string | undefined;
   /** Longest time the request may take, in milliseconds; the scope's deadline is the earlier of this and `deadline`. */
   readonly timeoutMs?: number | undefined;
+  /** Whether it may be refused because something the service owns is overloaded. @default true */
+  readonly shed?: boolean | undefined;
   /** Keeps a runtime alive that ends with the response; called exactly once for each background task. */
   readonly waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
 }
@@ -76,6 +78,7 @@ export function checkScopeOptions(options: OpenScopeOptions): void {
   checkCallOptions(options);
   if (options.id !== undefined) checkName('id', options.id);
   if (options.timeoutMs !== undefined) checkTimeoutMs('timeoutMs', options.timeoutMs);
+  if (options.shed !== undefined) checkBoolean('shed', options.shed);
   checkOptionalFunction('waitUntil', options.waitUntil);
 }
 

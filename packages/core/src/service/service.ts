@@ -6,6 +6,7 @@ import { ADOPT, type Component, type ShutdownPhase, type Stats } from '../compon
 import { ShuttingDownError } from '../errors/lifecycle-errors.ts';
 import { emit, observed } from '../events/bus.ts';
 import { checkName, checkOneOf, checkOptionalFunction, checkOptions } from '../options/checks.ts';
+import { executionOf } from '../signal/execution.ts';
 import type { Awaitable, Work } from '../signal/work-context.ts';
 import { TaskManager, type TaskManagerOptions } from '../tasks/task-manager.ts';
 import { CONTROL, type Controllable, type ServiceControl } from './control.ts';
@@ -56,6 +57,7 @@ export class Service implements AsyncDisposable, Controllable {
   readonly #scopes: Scopes;
   #guards: readonly Component[] = [];
   #state: ServiceState = 'created';
+  #hasRun = false;
   #start: { readonly run: StartRun; readonly done: Promise<void> } | undefined;
   #shutdown: Shutdown | undefined;
 
@@ -155,9 +157,9 @@ export class Service implements AsyncDisposable, Controllable {
   async health(): Promise<HealthReport> {
     const components = await askHealth(this.#registry.owned);
     const state = this.#state;
-    const up = state === 'running' || (state === 'created' && this.#registry.nextToOpen() === undefined);
+    const up = (state === 'running' || state === 'created') && this.#started;
     const ready = up && Object.values(components).every(({ status }) => status !== 'down');
-    return { live: state !== 'stopped', ready, state, components };
+    return { live: state !== 'stopped', started: this.#started, ready, state, components };
   }
 
   /** Figures of every component, by name. */
@@ -168,7 +170,8 @@ export class Service implements AsyncDisposable, Controllable {
   /**
    * Opens the scope of one inbound piece of work.
    *
-   * @throws ShuttingDownError once the intake has ended; OverloadedError where a component sheds load.
+   * @throws ShuttingDownError once the intake has ended; OverloadedError where a component sheds load. Work that the service
+   * tracks already is not asked for again.
    * @throws TypeError, RangeError on bad options.
    */
   openScope(options: OpenScopeOptions = {}): ScopeHandle {
@@ -178,9 +181,11 @@ export class Service implements AsyncDisposable, Controllable {
       this.#scopes.reject();
       throw refusal;
     }
-    for (const guard of this.#guards) {
-      const overloaded = guard.overload?.();
-      if (overloaded !== undefined) throw overloaded;
+    if (this.#guards.length > 0 && options.shed !== false && !executionOf(options)?.isOwnedBy(this)) {
+      for (const guard of this.#guards) {
+        const overloaded = guard.overload?.();
+        if (overloaded !== undefined) throw overloaded;
+      }
     }
     return this.#scopes.open(options);
   }
@@ -189,6 +194,7 @@ export class Service implements AsyncDisposable, Controllable {
   [CONTROL](): ServiceControl {
     return {
       budgetMs: this.#plan.budgetMs,
+      started: this.#started,
       scopes: this.#scopes.size,
       shutdown: (trigger) => this.#stop(trigger),
       escalate: () => this.#shutdown?.escalate(),
@@ -205,6 +211,11 @@ export class Service implements AsyncDisposable, Controllable {
   /** Shuts down. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown({ cause: 'dispose' });
+  }
+
+  /** Whether it has come to run; a service with nothing to open need not be started for that. */
+  get #started(): boolean {
+    return this.#hasRun || (this.#state === 'created' && this.#registry.nextToOpen() === undefined);
   }
 
   #register(entry: Owned | Hook): void {
@@ -229,6 +240,7 @@ export class Service implements AsyncDisposable, Controllable {
     }
     if (this.#shutdown !== undefined) throw new ShuttingDownError(this.name);
     this.#state = 'running';
+    this.#hasRun = true;
     if (observed()) emit('service.started', this.name, {});
   }
 

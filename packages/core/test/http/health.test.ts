@@ -39,6 +39,32 @@ describe('/livez', () => {
   });
 });
 
+describe('/startupz', () => {
+  it('is 503 until everything is open, and 200 from then on, through the shutdown, asking nobody', async () => {
+    const health = vi.fn<() => never>();
+    const service = new Service({ name: 's' });
+    service.own({ name: 'slow', open: () => sleep(100), health });
+    expect(await ask(service, '/startupz')).toEqual({ status: 503, body: { status: 'starting' } });
+    const started = service.start();
+    expect((await ask(service, '/startupz')).status).toBe(503);
+    await vi.advanceTimersByTimeAsync(100);
+    await started;
+    expect(await ask(service, '/startupz')).toEqual({ status: 200, body: { status: 'up' } });
+    expect(health).not.toHaveBeenCalled();
+    await service.shutdown();
+    expect((await ask(service, '/startupz')).status).toBe(200);
+    expect((await service.health()).started).toBe(true);
+  });
+
+  it('is 200 before a start where there is nothing to open, and 503 for good where the start failed', async () => {
+    expect((await ask(new Service({ name: 's' }), '/startupz')).status).toBe(200);
+    const service = new Service({ name: 's' });
+    service.own({ name: 'broken', open: () => Promise.reject(new Error('no route')) });
+    await expect(service.start()).rejects.toThrow('no route');
+    expect((await ask(service, '/startupz')).status).toBe(503);
+  });
+});
+
 describe('/readyz', () => {
   it('is 200 where no component is down, with what each says', async () => {
     const service = withHealth(
@@ -178,6 +204,7 @@ describe('service.health', () => {
     await service.start();
     expect(await service.health()).toEqual({
       live: true,
+      started: true,
       ready: true,
       state: 'running',
       components: { a: { status: 'up' } },

@@ -191,6 +191,21 @@ describe('service.openScope', () => {
     expect(() => owner.openScope()).toThrow(error);
   });
 
+  it('lets in what must not be shed, and asks nobody again for what was let in', () => {
+    const owner = service();
+    let busy = false;
+    owner.own({
+      name: 'loop',
+      overload: () => (busy ? new OverloadedError('busy', { retryAfterMs: 1_000 }) : undefined),
+    });
+    const outer = owner.openScope();
+    busy = true;
+    owner.openScope({ shed: false }).end();
+    owner.openScope({ ...outer.scope, timeoutMs: 100 }).end();
+    expect(() => owner.openScope({ shed: 1 as never })).toThrow(TypeError);
+    outer.end();
+  });
+
   it('throws ShuttingDownError once the intake has ended, and counts it as rejected', async () => {
     const owner = service({ phases: { 'lame-duck': 100 } });
     const stopped = owner.shutdown();

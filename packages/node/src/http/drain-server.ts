@@ -38,7 +38,7 @@ export interface DrainServerOptions {
    * leave, or an answer of the application that does. @default 'reject'
    */
   readonly late?: 'reject' | 'serve' | undefined;
-  /** Whether requests for a path are served to the end. @default the health routes: `…/livez`, `…/readyz`, `…/metrics` */
+  /** Whether requests for a path are served to the end. @default the health routes: `…/livez`, `…/startupz`, `…/readyz`, `…/metrics` */
   readonly exempt?: ((path: string) => boolean) | undefined;
 }
 

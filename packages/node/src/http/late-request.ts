@@ -17,7 +17,7 @@ export function pathOf(target: string | undefined): string {
 
 /** Whether a path is one that probes and scrapers ask for. */
 export function isHealthRoute(path: string): boolean {
-  return /\/(?:livez|readyz|metrics)\/?$/.test(path);
+  return /\/(?:livez|startupz|readyz|metrics)\/?$/.test(path);
 }
 
 function refusal(service: string): ProblemAnswer {

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { OpenScopeOptions, RequestScope, ScopeHandle, Service } from '@holdfast/core';
 import { inboundScope, pastTheDoor } from '@holdfast/core/internal';
+import { pathOf } from './late-request.ts';
 import { whenResponseEnds, type NodeResponse } from './response-end.ts';
 
 /** Node's request, of HTTP/1 or HTTP/2. */
@@ -17,6 +18,13 @@ interface Scoped {
   [HANDLE]?: ScopeHandle;
 }
 
+/** What bounds the scope of a request. */
+export interface RequestScopeOptions {
+  readonly timeoutMs?: number | undefined;
+  /** Paths whose requests are not refused because the service is overloaded. */
+  readonly exempt?: ((path: string) => boolean) | undefined;
+}
+
 /**
  * Opens the scope of `request`. Where the response has one already, what it allows can only be shortened.
  *
@@ -26,11 +34,13 @@ export function openRequestScope(
   service: Service,
   request: NodeRequest,
   response: NodeResponse & Scoped,
-  { timeoutMs }: { readonly timeoutMs?: number | undefined },
+  options: RequestScopeOptions,
 ): ScopeHandle {
   const outer = response[HANDLE];
   const handle = service.openScope(
-    outer === undefined ? inboundOf(service, request, timeoutMs) : { ...outer.scope, timeoutMs },
+    outer === undefined
+      ? inboundOf(service, request, options)
+      : { ...outer.scope, timeoutMs: options.timeoutMs },
   );
   response[HANDLE] = handle;
   whenResponseEnds(response, (finished) => {
@@ -45,12 +55,22 @@ export function requestScopeOf(response: NodeResponse & Scoped): RequestScope | 
   return response[HANDLE]?.scope;
 }
 
-function inboundOf(service: Service, request: NodeRequest, timeoutMs: number | undefined): OpenScopeOptions {
+function inboundOf(
+  service: Service,
+  request: NodeRequest,
+  { timeoutMs, exempt }: RequestScopeOptions,
+): OpenScopeOptions {
   const { headers } = request;
   const { id, deadline } = inboundScope((name) => {
     const value = headers[name];
     return Array.isArray(value) ? value[0] : value;
   });
   // member by member: a spread costs as much as the whole scope
-  return pastTheDoor(service, request, { id, deadline, timeoutMs });
+  const shed = exempt === undefined || !exempt(pathOf(targetOf(request)));
+  return pastTheDoor(service, request, { id, deadline, timeoutMs, shed });
+}
+
+/** The request target as it came; frameworks cut off what they were mounted at. */
+function targetOf(request: NodeRequest & { readonly originalUrl?: unknown }): string | undefined {
+  return typeof request.originalUrl === 'string' ? request.originalUrl : request.url;
 }

@@ -98,7 +98,7 @@ export class LoopMonitor implements Component, AsyncDisposable {
     if (!this.#shed || !this.#overload.active || Math.random() >= this.#overload.share) return undefined;
     this.#rejected += 1;
     return new OverloadedError('The event loop is overloaded', {
-      retryAfterMs: 1_000 + Math.random() * 4_000,
+      retryAfterMs: 1_000 * (1 + Math.floor(Math.random() * 5)), // said in whole seconds, and jittered over all five
     });
   }
 
