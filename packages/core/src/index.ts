@@ -122,6 +122,13 @@ export {
   type ScopeHandle,
 } from './service/request-scope.ts';
 export { Service, type ServiceOptions, type ShutdownOptions } from './service/service.ts';
+export {
+  simulateShutdown,
+  type SimulateOptions,
+  type SimulatedShutdown,
+  type SimulatedWork,
+  type TimedWork,
+} from './service/simulate-shutdown.ts';
 
 // http
 export { policyFetch, type PolicyFetchOptions } from './http/policy-fetch.ts';

@@ -2,13 +2,19 @@
  * What the owner of the process may do to a service beyond its public verbs: say that the balancer learns late, escalate, force
  * the flush, record an error that leaves no choice. `@holdfast/node` turns signals into these.
  */
+import type { PhasePlan } from './phases.ts';
 import type { ShutdownReport } from './report.ts';
+import type { ShutdownStep } from './shutdown-step.ts';
 import type { ShutdownTrigger } from './shutdown.ts';
 
 /** Handle on the life of a service. */
 export interface ServiceControl {
   /** Longest time a shutdown takes, in milliseconds. */
   readonly budgetMs: number;
+  /** How its shutdown shares that time. */
+  readonly plan: PhasePlan;
+  /** What its shutdown has to do with what is registered now. */
+  steps(): readonly ShutdownStep[];
   /** Whether it has come to run, or has nothing to open. */
   readonly started: boolean;
   /** How many scopes are open. */

@@ -81,6 +81,7 @@ export class Owned implements Dependent {
 
   /** Waits until it is idle or `run` ends; a component that was closed is idle once its close has settled, too. */
   async drain(run: PhaseRun, complain: Complain): Promise<void> {
+    if (this.#cancelled && this.#idle) return; // nothing comes to it any more
     this.#idle = false;
     try {
       const [report] = await Promise.all([
@@ -101,6 +102,7 @@ export class Owned implements Dependent {
   cancel(reason: unknown, complain: Complain): void {
     if (this.#cancelled) return;
     this.#cancelled = true;
+    this.#idle = false;
     this.#gaveUp = false;
     void this.#count();
     void this.#stop(reason, complain);

@@ -16,6 +16,7 @@ export class PhaseRun {
   #limitMs: number;
   #timer: ReturnType<typeof setTimeout>;
   #working = 0;
+  readonly #steps: Promise<unknown>[] = [];
   #over = false;
   #wake: (() => void) | undefined;
 
@@ -55,6 +56,17 @@ export class PhaseRun {
       if (this.#working === 0) this.#wake?.();
     };
     work.then(leave, leave);
+  }
+
+  /** Makes the phase wait for hooks and disposals, which settle as soon as it has ended, at the latest. */
+  addStep(step: Promise<unknown>): void {
+    this.#steps.push(step);
+    this.add(step);
+  }
+
+  /** Resolves when all steps have settled. */
+  async stepsSettled(): Promise<void> {
+    await Promise.all(this.#steps);
   }
 
   /** Resolves when all that was added is done, or when the phase has ended. */

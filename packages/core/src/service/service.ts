@@ -19,6 +19,7 @@ import { Registry } from './registry.ts';
 import type { ShutdownReport } from './report.ts';
 import { checkScopeOptions, type OpenScopeOptions, type ScopeHandle } from './request-scope.ts';
 import { Scopes } from './scopes.ts';
+import { stepOf } from './shutdown-step.ts';
 import { Shutdown, type ShutdownTrigger } from './shutdown.ts';
 import { StartRun } from './start-run.ts';
 
@@ -194,6 +195,8 @@ export class Service implements AsyncDisposable, Controllable {
   [CONTROL](): ServiceControl {
     return {
       budgetMs: this.#plan.budgetMs,
+      plan: this.#plan,
+      steps: () => this.#registry.entries.map((entry) => stepOf(entry, this.tasks)),
       started: this.#started,
       scopes: this.#scopes.size,
       shutdown: (trigger) => this.#stop(trigger),

@@ -149,7 +149,7 @@ export class Shutdown {
       if (this.#current >= INTAKE && !entry.adopted) entry.close(this.#complain);
       if (this.#current >= CANCEL) this.#cancel(entry);
     }
-    if (phase === this.#current && running) run.add(this.#runStep(entry, run));
+    if (phase === this.#current && running) run.addStep(this.#runStep(entry, run));
   }
 
   #jump(target: number): void {
@@ -191,13 +191,14 @@ export class Shutdown {
       if (isCut) this.#cut();
     });
     this.#run = run;
-    run.add(this.#runSteps(run));
+    run.addStep(this.#runSteps(run));
     if (phase === 'lame-duck') run.add(this.#lameDuck(run));
     if (phase === 'drain') await this.#finishWork(run);
     if (phase === 'cancel') await this.#stopWork(run);
     if (phase === 'flush' && this.#target === FLUSH) void this.#drain(run); // nobody waited after the cancelling
     await run.done();
     run.end(this.#parts.door.reason);
+    await run.stepsSettled(); // each is in the report before the next phase, also what there was no time to begin
     if (phase === 'cancel' || phase === 'flush')
       for (const owned of this.#parts.registry.owned) owned.countLeaked();
     const spentMs = run.elapsedMs;
@@ -284,6 +285,7 @@ export class Shutdown {
     if (inert || component[Symbol.asyncDispose] === undefined) return;
     if (component === this.#parts.tasks) return; // it holds nothing, and its disposal waits for what leaked
     const report = await runHook(name, () => component[Symbol.asyncDispose]?.(), settings.timeoutMs, limits);
+    step.countLeaked(); // a server may have been cancelled after the others were looked at
     const expected = report.outcome === 'timed-out' && step.report.leaked.length > 0; // it waits for what leaked
     if (report.outcome !== 'ok') this.#findings.hook(report, settings.critical && !expected);
   }

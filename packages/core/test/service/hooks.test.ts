@@ -205,6 +205,23 @@ describe('service.onShutdown', () => {
     expect(register).toThrow(error);
   });
 
+  it('does not say clean where a hook had no turn because one that needs it hung to the end', async () => {
+    const owner = service({ phases: { flush: 1_000 } });
+    owner.onShutdown('exporter', () => {}, { phase: 'flush', timeoutMs: Infinity });
+    owner.onShutdown('traces', () => new Promise(() => {}), {
+      phase: 'flush',
+      timeoutMs: Infinity,
+      critical: false,
+      dependsOn: ['exporter'],
+    });
+    const report = await stop(owner);
+    expect(report.hooks.map(({ name, outcome }) => `${name} ${outcome}`)).toEqual([
+      'traces timed-out',
+      'exporter timed-out',
+    ]);
+    expect(report.outcome).not.toBe('clean');
+  });
+
   it('gives each of many hooks its turn within the phase, though all of them hang', async () => {
     const owner = service();
     for (let n = 0; n < 100; n += 1) owner.onShutdown(`h${n}`, never);

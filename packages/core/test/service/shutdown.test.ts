@@ -515,6 +515,13 @@ describe('servers', () => {
     expect(await stop(owner)).toMatchObject({ outcome: 'clean', leaked: [] });
   });
 
+  it('and others that ended when they were cancelled have not leaked where the time is used up afterwards', async () => {
+    const owner = service({ budgetMs: 3_000, phases: { 'lame-duck': 600 } });
+    owner.own(prompt());
+    owner.onShutdown('hanging', () => new Promise(() => {}), { timeoutMs: Infinity });
+    expect(await stop(owner)).toMatchObject({ outcome: 'timed-out', leaked: [] });
+  });
+
   it('are not cancelled where aborted requests answer in time', async () => {
     const owner = service();
     const { component, log, leave } = server();
