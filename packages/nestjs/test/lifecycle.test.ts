@@ -2,12 +2,20 @@ import 'reflect-metadata';
 import { EventEmitter, once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Controller, Get, Inject, Module, type INestApplication, type Type } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  Module,
+  type INestApplication,
+  type NestApplicationOptions,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { HoldfastModule, Service } from '@holdfast/nestjs';
+import { HoldfastModule, Service, doctor } from '@holdfast/nestjs';
 import { describe, expect, it } from 'vitest';
 
 const platforms: readonly [string, (module: Type) => Promise<INestApplication>][] = [
@@ -92,6 +100,19 @@ describe.each(platforms)('app.close() on %s', (_platform, create) => {
     await app.close();
     expect(events.filter((event) => event === 'service closes')).toHaveLength(1);
   });
+});
+
+it('the doctor sees return503OnClosing, which answers 503 to what the balancer still sends', async () => {
+  @Module({ imports: [HoldfastModule.forRoot({ name: 'app' })] })
+  class App {}
+  const codesOf = async (options: NestApplicationOptions): Promise<readonly string[]> => {
+    const app = await NestFactory.create(App, new ExpressAdapter(), { logger: false, ...options });
+    const { findings } = doctor(app.get(Service), { app });
+    await app.close();
+    return findings.map(({ code }) => code);
+  };
+  expect(await codesOf({ return503OnClosing: true })).toContain('rejects-while-closing');
+  expect(await codesOf({})).not.toContain('rejects-while-closing');
 });
 
 describe('without an HTTP server', () => {

@@ -3,7 +3,7 @@
  */
 
 // process
-export { doctor, type DoctorOptions, type Finding } from './process/doctor.ts';
+export { doctor, type Diagnosis, type DoctorOptions, type Finding } from './process/doctor.ts';
 export { handleSignals } from './process/handle-signals.ts';
 export type { ProcessOptions } from './process/process-options.ts';
 export { runMain } from './process/run-main.ts';

@@ -30,6 +30,8 @@ export interface PhasePlan {
   readonly caps: Readonly<Record<ShutdownPhase, number>>;
   /** The lame duck for triggers of which a balancer learns late. */
   readonly lateBalancerMs: number;
+  /** By how much the lame duck was cut because it did not fit. */
+  readonly lameDuckCutMs: number;
 }
 
 /** All phases, in order. */
@@ -87,11 +89,12 @@ export function planPhases({ preset = 'k8s', budgetMs, phases = {} }: ShutdownTi
   };
   const reserveMs = Math.min(LONGEST_RESERVE_MS, budget / 5);
   const cutMs = budget - reserveMs;
-  if (caps['lame-duck'] > cutMs) {
+  const wantedMs = caps['lame-duck'];
+  if (wantedMs > cutMs) {
     const restMs = caps.intake + caps.drain + caps.cancel + caps.close;
     const shortMs = Math.max(0, cutMs - restMs);
     console.warn(
-      `A lame duck of ${caps['lame-duck']} ms does not fit into a shutdown of ${budget} ms: cut to ${shortMs} ms`,
+      `A lame duck of ${wantedMs} ms does not fit into a shutdown of ${budget} ms: cut to ${shortMs} ms`,
     );
     caps['lame-duck'] = shortMs;
   }
@@ -101,6 +104,7 @@ export function planPhases({ preset = 'k8s', budgetMs, phases = {} }: ShutdownTi
     reserveMs,
     startGraceMs: budget / 5,
     caps,
+    lameDuckCutMs: wantedMs - caps['lame-duck'],
     lateBalancerMs:
       phases['lame-duck'] === undefined ? budget * place.shares['lame-duck'] : caps['lame-duck'],
   };

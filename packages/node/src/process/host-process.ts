@@ -6,6 +6,7 @@ export type Handler = (...args: unknown[]) => void;
 /** What is used of `process`. */
 export interface HostProcess {
   readonly pid: number;
+  readonly ppid?: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Present where a parent listens. */
   readonly channel?: object | null | undefined;

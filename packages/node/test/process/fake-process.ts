@@ -3,7 +3,8 @@ import { EventEmitter } from 'node:events';
 import type { HostProcess } from '../../src/process/host-process.ts';
 
 export class FakeProcess extends EventEmitter implements HostProcess {
-  readonly pid = 4_711;
+  pid = 4_711;
+  ppid = 4_000;
   readonly env: Record<string, string | undefined> = {};
   channel: object | undefined;
   exitCode: number | string | null | undefined;
