@@ -1,0 +1,21 @@
+/** Asks before something that cannot be taken back. */
+import { createInterface } from 'node:readline/promises';
+import { UsageError } from './usage-error.ts';
+
+/**
+ * Resolves where somebody said yes, beforehand or now.
+ *
+ * @throws UsageError where nobody is there to ask, Error where the answer is no (as rejections).
+ */
+export async function confirm(what: string, yes: boolean): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError(`to ${what}, add --yes`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const leaving = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+    const answer = await Promise.race([terminal.question(`${what}? [y/N] `), leaving]);
+    if (!/^y(es)?$/iu.test(answer.trim())) throw new Error('nothing was done');
+  } finally {
+    terminal.close();
+  }
+}
