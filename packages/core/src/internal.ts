@@ -7,7 +7,8 @@ export { isRefusal } from './errors/brand.ts';
 export { Refusal } from './errors/holdfast-error.ts';
 export { emit, observed } from './events/bus.ts';
 export { encodePayload } from './jobs/encoding.ts';
-export { failureOf, isFinal } from './jobs/outcome.ts';
+export { jobBehind } from './jobs/job-context.ts';
+export { UNLIMITED_RETRIES, failureOf, isFinal, maxRetriesOf } from './jobs/outcome.ts';
 export {
   MAX_TIMER_MS,
   checkBetween,

@@ -1,0 +1,67 @@
+/**
+ * PostgreSQL of the caller's, known by its shape: the `Pool` and `Client` of `pg`, and whatever copies them. Nothing is imported,
+ * and no connection is made here.
+ */
+import { invalidType } from '@holdfast/core/internal';
+
+/** What a query came to. */
+export interface PostgresResult {
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly rowCount: number | null;
+}
+
+/** Anything that can be asked: a client, or a pool where no transaction is needed. */
+export interface PostgresQueryable {
+  query(text: string, values?: unknown[]): Promise<PostgresResult>;
+}
+
+/** A notification. */
+export interface PostgresNotification {
+  readonly channel: string;
+  readonly payload?: string | undefined;
+}
+
+/** One connection, lent by a pool. */
+export interface PostgresConnection extends PostgresQueryable {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'notification', listener: (message: PostgresNotification) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'notification', listener: (message: PostgresNotification) => void): unknown;
+  /** Gives it back, or ends it where it is broken. */
+  release(destroy?: boolean): void;
+}
+
+/** A pool of connections. */
+export interface PostgresPool extends PostgresQueryable {
+  /** How many connections there are. */
+  readonly totalCount: number;
+  connect(): Promise<PostgresConnection>;
+}
+
+/** Checks that something can be asked. */
+export function checkQueryable(option: string, db: unknown): void {
+  if (typeof Reflect.get(Object(db), 'query') !== 'function')
+    throw invalidType(option, 'a client or pool of PostgreSQL, with query', db);
+}
+
+/** Checks that connections can be had. */
+export function checkPool(option: string, db: unknown): PostgresPool {
+  checkQueryable(option, db);
+  if (isPool(db)) return db;
+  throw invalidType(option, 'a pool of PostgreSQL, with connect, query and totalCount', db);
+}
+
+/** Whether it is a pool: a client that a pool lends has `release`, and one of its own has no count of connections. */
+export function isPool(db: unknown): db is PostgresPool {
+  const { connect, release, totalCount } = Object(db) as Record<string, unknown>;
+  return typeof connect === 'function' && typeof release !== 'function' && typeof totalCount === 'number';
+}
+
+/** Runs `ddl` in one transaction, one process after the other: two that create a table at once would fail. */
+export async function migratePostgres(db: PostgresQueryable, ddl: string): Promise<void> {
+  // several statements without parameters are one transaction, or part of the caller's
+  await db.query(`SELECT pg_advisory_xact_lock(${LOCK}); ${ddl}`);
+}
+
+/** Any number that nobody else is likely to use: "holdfast" in hexadecimal begins with it. */
+const LOCK = 0x686f6c64;
