@@ -1,0 +1,93 @@
+/** A job on its way: what an outbox row holds, how it is made from what the caller says, and what the queue is told. */
+import type { JobInput, JobOptions, JobPriority } from '@holdfast/core';
+import {
+  UNLIMITED_RETRIES,
+  checkBetween,
+  checkInteger,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  encodePayload,
+  invalidType,
+  jobBehind,
+  maxRetriesOf,
+} from '@holdfast/core/internal';
+
+/** What is written into the table. */
+export interface NewRow {
+  readonly id: string;
+  /** The payload as JSON. */
+  readonly body: string;
+  /** As JSON. */
+  readonly headers: string;
+  readonly delayMs: number;
+  readonly priority: JobPriority;
+  /** `null`: as the queue says. */
+  readonly maxRetries: number | null;
+}
+
+/** What is read from it. */
+export interface OutboxRow {
+  readonly seq: string;
+  readonly id: string;
+  readonly body: string;
+  readonly headers: string;
+  readonly delayMs: number;
+  readonly priority: string;
+  readonly maxRetries: number | null;
+  /** How long it has been there, in milliseconds, by the clock that wrote it. */
+  readonly ageMs: number;
+}
+
+/** Ten years. */
+const MAX_DELAY_MS = 315_576_000_000;
+
+/**
+ * Checks and encodes one job.
+ *
+ * @throws TypeError, RangeError, PayloadInvalidError, PayloadTooLargeError
+ */
+export function toRow(payload: unknown, options: JobOptions, maxPayloadBytes: number): NewRow {
+  checkOptions('options', options);
+  const { delayMs = 0, priority = 'normal', headers = {} } = options;
+  // a job's own context may be passed on: what it says of that job is not meant for this one
+  const behind = jobBehind(options);
+  const id = options.id === behind?.id ? undefined : options.id;
+  const maxRetries = options.maxRetries === behind?.maxRetries ? undefined : options.maxRetries;
+  return {
+    id: id === undefined ? globalThis.crypto.randomUUID() : checkName('id', id),
+    body: encodePayload(payload, maxPayloadBytes),
+    headers: JSON.stringify(checkHeaders(headers)),
+    delayMs: Math.ceil(checkBetween('delayMs', delayMs, 0, MAX_DELAY_MS)),
+    priority: checkOneOf('priority', priority, ['high', 'normal', 'low']),
+    maxRetries:
+      maxRetries === undefined
+        ? null
+        : Math.min(checkInteger('maxRetries', maxRetries, 0, true), UNLIMITED_RETRIES),
+  };
+}
+
+/**
+ * What the queue is told of a row.
+ *
+ * @throws SyntaxError where somebody else wrote what is no JSON.
+ */
+export function toInput<T>(row: OutboxRow): JobInput<T> {
+  const { id, body, headers, delayMs, priority, maxRetries, ageMs } = row;
+  return {
+    id,
+    // what was put in as T; the queue checks what others may have written
+    payload: JSON.parse(body) as T,
+    headers: JSON.parse(headers) as Record<string, string>,
+    delayMs: Math.max(0, delayMs - ageMs),
+    priority: priority as JobPriority,
+    maxRetries: maxRetries === null ? undefined : maxRetriesOf(maxRetries),
+  };
+}
+
+function checkHeaders(headers: unknown): object {
+  checkOptions('headers', headers);
+  for (const [key, value] of Object.entries(headers as object))
+    if (typeof value !== 'string') throw invalidType(`headers.${key}`, 'a string', value);
+  return headers as object;
+}
