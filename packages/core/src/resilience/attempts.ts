@@ -101,8 +101,10 @@ export function makeAttempts<T>(
         error = blocked;
         hintMs = blocked.retryAfterMs ?? 0;
       }
-      const delayMs = Math.max(backoffMs, hintMs);
-      if (isRefusal(error) && (hintMs <= 0 || !deadline)) return 'predicate';
+      const refused = isRefusal(error);
+      if (refused && (hintMs <= 0 || !deadline)) return 'predicate';
+      // all who were refused know the same moment, and only few may be the first
+      const delayMs = refused ? backoffMs + hintMs : Math.max(backoffMs, hintMs);
       if (hintMs > maxRetryAfterMs || (deadline && delayMs >= deadline.remainingMs)) return 'deadline';
       if (budget?.spend() === false) return 'budget';
       charged = true;

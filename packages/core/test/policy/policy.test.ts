@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
-import { CircuitBreaker, Policy } from '../../src/index.ts';
+import { CircuitBreaker, Policy, subscribe } from '../../src/index.ts';
 
 const never = (): Promise<never> => new Promise(() => {});
 const down = new Error('down');
@@ -87,10 +87,26 @@ describe('Policy', () => {
       if (starts === 1) throw down;
       return attempt;
     });
-    await vi.advanceTimersByTimeAsync(1_999);
+    await vi.advanceTimersByTimeAsync(2_099);
     expect(starts).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
     await expect(outcome).resolves.toBe(2);
+  });
+
+  it('comes back to a circuit no earlier than its break is over, though timers count whole milliseconds', async () => {
+    vi.useRealTimers();
+    const rejected: unknown[] = [];
+    using _ = subscribe(({ type, data }) => type === 'circuit.rejected' && rejected.push(data));
+    const recover = (breakMs: number): Promise<unknown> =>
+      new Policy({
+        timeoutMs: 20_000,
+        retry: { baseDelayMs: 0 },
+        breaker: { consecutiveFailures: 1, breakMs },
+      }).execute(({ attempt }) => (attempt === 1 ? fail() : attempt));
+    const breaks = Array.from({ length: 50 }, (_, index) => 10 + index / 7);
+    await expect(Promise.all(breaks.map(recover))).resolves.toEqual(breaks.map(() => 2));
+    vi.useFakeTimers();
+    expect(rejected).toEqual([]);
   });
 
   it('asks the fallback, but not for a caller who has left', async () => {

@@ -291,9 +291,25 @@ describe('how long retry waits', () => {
     const stopped = await rejectionOf(retry(guarded));
     expect(stopped).toMatchObject({ code: 'CIRCUIT_OPEN', cause: down });
     const outcome = retry(guarded, { deadline: Deadline.after(10_000), jitter: 'none' });
-    await vi.advanceTimersByTimeAsync(2_000);
+    await vi.advanceTimersByTimeAsync(2_100);
     await expect(outcome).resolves.toBe(2);
     expect(reasons()).toEqual(['predicate']);
+  });
+
+  it('spreads those who wait for the same circuit over their back-off, so that they do not all come first', async () => {
+    const breaker = new CircuitBreaker({ consecutiveFailures: 1, breakMs: 2_000 });
+    await expect(breaker.execute(() => Promise.reject(down))).rejects.toBe(down);
+    const cameAt: number[] = [];
+    const opensAt = Date.now() + 2_000;
+    const outcomes = [0, 0.25, 0.5, 0.75].map((share) =>
+      retry(({ deadline }) => breaker.execute(() => cameAt.push(Date.now() - opensAt), { deadline }), {
+        deadline: Deadline.after(10_000),
+        random: () => share,
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(2_075);
+    await Promise.all(outcomes);
+    expect(cameAt).toEqual([0, 25, 50, 75]);
   });
 
   it('never retries a refusal that says nothing of when', async () => {
