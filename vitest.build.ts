@@ -1,6 +1,6 @@
 /** Builds packages whose sources are newer than their build: threads and child processes run plain JavaScript. */
 import { execSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,8 +16,10 @@ function newest(directory: string): number {
   );
 }
 
+/** A build writes all its files anew, so any of them tells when it was. */
 function builtAt(directory: string): number {
-  return statSync(join(directory, 'dist', 'index.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const dist = join(directory, 'dist');
+  return existsSync(dist) ? newest(dist) : 0;
 }
 
 /** Builds these packages, in this order, where that is needed. */

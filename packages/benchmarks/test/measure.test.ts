@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Case } from '../src/case.ts';
 import { batch } from '../src/cases/batch.ts';
-import { breaker, retrying, stack } from '../src/cases/guards.ts';
+import { breaker, countingBreaker, retrying, stack } from '../src/cases/guards.ts';
 import { limiter } from '../src/cases/limiter.ts';
 import { batchedQueue, queue } from '../src/cases/queue.ts';
 import { tracked } from '../src/cases/tasks.ts';
@@ -57,15 +57,16 @@ it('judges a demand by the ratio to the fastest peer, to a named one, or by oper
   expect(markdown([{ subject, measured, verdicts }], where)).toContain('**Not met**: at least 9 times slow');
 });
 
-it.each([limiter, batch, tracked, queue, batchedQueue, breaker, retrying, stack].map((at) => at(50)))(
-  'does the whole work of $name with every contender',
-  async ({ contenders }) => {
-    for (const contender of contenders) {
-      await expect(contender.run()).resolves.toBeUndefined();
-      contender.close?.();
-    }
-  },
-);
+it.each(
+  [limiter, batch, tracked, queue, batchedQueue, breaker, countingBreaker, retrying, stack].map((at) =>
+    at(50),
+  ),
+)('does the whole work of $name with every contender', async ({ contenders }) => {
+  for (const contender of contenders) {
+    await expect(contender.run()).resolves.toBeUndefined();
+    contender.close?.();
+  }
+});
 
 it('draws each curve over all sizes', () => {
   const svg = plot([1_000, 10_000], [{ name: 'retry', values: [1, 2] }]);

@@ -3,6 +3,7 @@ import { CircuitBreaker, Policy, retry } from '@holdfast/core';
 import asyncRetry from 'async-retry';
 import {
   CountBreaker,
+  SamplingBreaker,
   TimeoutStrategy,
   bulkhead,
   circuitBreaker,
@@ -27,23 +28,42 @@ function sequential(name: string, operations: number, guarded: () => PromiseLike
 const work = async (): Promise<number> => 1;
 const readsSignal = async ({ signal }: { signal: AbortSignal }): Promise<boolean> => signal.aborted;
 
-/** A closed breaker. */
+/** A closed breaker that judges the calls of a time, as a new CircuitBreaker does. */
 export const breaker: CaseAt = (operations): Case => {
   const ours = new CircuitBreaker();
   const theirs = circuitBreaker(handleAll, {
     halfOpenAfter: 5_000,
-    breaker: new CountBreaker({ threshold: 0.5, size: 100 }),
+    breaker: new SamplingBreaker({ threshold: 0.5, duration: 30_000 }),
   });
   const opossum = new Opossum(work, { timeout: false });
   return {
     name: `closed breaker ${operations}`,
-    work: `${operations} calls, one after the other, through a closed circuit breaker.`,
+    work: `${operations} calls, one after the other, through a closed circuit breaker that judges the calls of the last 30 seconds.`,
     operations,
     contenders: [
       sequential('CircuitBreaker', operations, () => ours.execute(work)),
       sequential('CircuitBreaker, callee reads the signal', operations, () => ours.execute(readsSignal)),
       sequential('cockatiel', operations, () => theirs.execute(work)),
       sequential('opossum', operations, () => opossum.fire()),
+    ],
+    demands: [{ against: 'cockatiel', ratio: 2 }],
+  };
+};
+
+/** A closed breaker that judges a number of calls. */
+export const countingBreaker: CaseAt = (operations): Case => {
+  const ours = new CircuitBreaker({ windowSize: 100 });
+  const theirs = circuitBreaker(handleAll, {
+    halfOpenAfter: 5_000,
+    breaker: new CountBreaker({ threshold: 0.5, size: 100 }),
+  });
+  return {
+    name: `closed breaker, counting ${operations}`,
+    work: `${operations} calls, one after the other, through a closed circuit breaker that judges the last 100 calls.`,
+    operations,
+    contenders: [
+      sequential('CircuitBreaker', operations, () => ours.execute(work)),
+      sequential('cockatiel', operations, () => theirs.execute(work)),
     ],
     demands: [{ against: 'cockatiel', ratio: 2 }],
   };

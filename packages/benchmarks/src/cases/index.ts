@@ -1,7 +1,7 @@
 /** All cases, at the sizes that the demands speak of. */
 import type { Case } from '../case.ts';
 import { batch } from './batch.ts';
-import { breaker, retrying, stack } from './guards.ts';
+import { breaker, countingBreaker, retrying, stack } from './guards.ts';
 import { limiter } from './limiter.ts';
 import { batchedQueue, queue } from './queue.ts';
 import { tracked } from './tasks.ts';
@@ -15,6 +15,7 @@ export const cases: readonly Case[] = [
   queue(500_000),
   batchedQueue(1_000_000),
   breaker(20_000),
+  countingBreaker(20_000),
   retrying(5_000),
   stack(10_000),
   threadCalls(2_000),
