@@ -82,9 +82,9 @@ function find(words: readonly string[]): Command {
         : `there is no command ${name} ${printable(second)}; did you mean ${meant}?`,
     );
   }
-  const names = [
-    ...new Set(COMMANDS.flatMap((command) => [command.name, command.name.split(' ', 1)[0] ?? ''])),
-  ];
+  const whole = COMMANDS.find((command) => command.name.endsWith(` ${first}`));
+  if (whole !== undefined) throw new UsageError(`there is no command ${first}; did you mean ${whole.name}?`);
+  const names = COMMANDS.flatMap((command) => [command.name, command.name.split(' ', 1)[0] ?? '']);
   throw new UsageError(`there is no command ${printable(first)}${suggestion(first, names)}`);
 }
 

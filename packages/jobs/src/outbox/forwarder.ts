@@ -17,6 +17,7 @@ import {
   ADOPT,
   Faults,
   IdleLine,
+  call,
   emit,
   linkAbort,
   observed,
@@ -27,7 +28,7 @@ import {
 } from '@holdfast/core/internal';
 import type { ForwardSettings } from './forward-options.ts';
 import { HandOver } from './hand-over.ts';
-import type { HeldRows, OutboxTable } from './outbox-table.ts';
+import type { HeldRows, OutboxTable, RefusedRow } from './outbox-table.ts';
 import { Rest } from './rest.ts';
 
 /** A forwarder at work, made by `outbox.forward`; to be owned by a service, or disposed of by whoever made it. */
@@ -59,6 +60,9 @@ export function startForwarder<T>(
 ): OutboxForwarder {
   return new Forwarder<T>(queue, table, settings, ended);
 }
+
+/** How long a disposal waits after `cancel`, in milliseconds. */
+const GRACE_MS = 2_000;
 
 class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
   readonly name: string;
@@ -155,7 +159,10 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
 
   async #dispose(): Promise<void> {
     this.close();
-    await this.#done;
+    // a database that does not answer cannot be waited for without end
+    await (this.#abort.signal.aborted
+      ? call(() => this.#done, { timeoutMs: GRACE_MS }).catch(() => {})
+      : this.#done);
     if (this.#lameDuck !== undefined) unlinkAbort(this.#lameDuck, this);
   }
 
@@ -191,18 +198,20 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
   async #forward(held: HeldRows): Promise<void> {
     this.#rows = held.rows.length;
     try {
-      await this.#handOver.run(held, (refused) => {
-        for (const { row, error } of refused)
-          this.#faults.report('outbox.set-aside', `row "${row.id}" of the outbox is set aside`, {
-            id: row.id,
-            error,
-          });
-      });
-      if (observed()) emit('outbox.forwarded', this.name, { count: held.rows.length });
+      const count = await this.#handOver.run(held, (refused) => this.#setAside(refused));
+      if (count > 0 && observed()) emit('outbox.forwarded', this.name, { count });
     } finally {
       this.#rows = 0;
       this.#inHand.settle();
     }
+  }
+
+  #setAside(refused: readonly RefusedRow[]): void {
+    for (const { row, error } of refused)
+      this.#faults.report('outbox.set-aside', `row "${row.id}" of the outbox is set aside`, {
+        id: row.id,
+        error,
+      });
   }
 
   #failed(error: unknown): number {

@@ -27,8 +27,8 @@ export class HandOver<T> {
     this.#signal = signal;
   }
 
-  /** Hands `held` over; rejects with what kept rows from being taken, after they were given back. */
-  async run(held: HeldRows, setAside: (refused: readonly RefusedRow[]) => void): Promise<void> {
+  /** Hands `held` over, and says how many the queue took; rejects with what kept it from more, after they were given back. */
+  async run(held: HeldRows, setAside: (refused: readonly RefusedRow[]) => void): Promise<number> {
     const { rows } = held;
     try {
       await this.#enqueue(rows.map((row) => toInput<T>(row)));
@@ -38,6 +38,7 @@ export class HandOver<T> {
       throw error;
     }
     await held.settle(rows, []);
+    return rows.length;
   }
 
   /** Whether `error` says that the queue takes nothing any more. */
@@ -45,7 +46,7 @@ export class HandOver<T> {
     return isHoldfastError(error, 'QUEUE_CLOSED') || isHoldfastError(error, 'SHUTTING_DOWN');
   }
 
-  async #runSingly(held: HeldRows, setAside: (refused: readonly RefusedRow[]) => void): Promise<void> {
+  async #runSingly(held: HeldRows, setAside: (refused: readonly RefusedRow[]) => void): Promise<number> {
     const forwarded: OutboxRow[] = [];
     const refused: RefusedRow[] = [];
     let stop: { readonly error: unknown } | undefined;
@@ -65,6 +66,7 @@ export class HandOver<T> {
     this.refused += refused.length;
     setAside(refused);
     if (stop !== undefined) throw stop.error;
+    return forwarded.length;
   }
 
   async #enqueue(jobs: readonly JobInput<T>[]): Promise<void> {

@@ -40,42 +40,40 @@ export function checkSqlite(option: string, db: unknown): void {
 }
 
 /**
- * Runs `work`, which must be synchronous, in a transaction of its own. Where somebody else writes, or a transaction is open on this
- * connection, it waits without blocking the process.
+ * Runs `work`, which must be synchronous and without effects elsewhere, in a transaction of its own. Where somebody else writes, or a
+ * transaction is open on this connection, it waits without blocking the process.
  *
  * @throws EngineUnavailableError (as a rejection) when that takes too long, else what `work` throws, with nothing changed.
  */
-export async function transact<T>(db: SqliteDatabase, work: () => T, signal?: AbortSignal): Promise<T> {
+export async function transact<T>(db: SqliteDatabase, work: () => T): Promise<T> {
   const until = now() + MAX_WAIT_MS;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
-    const refusal = begin(db);
-    if (refusal === undefined) return commit(db, work);
-    if (now() > until) throw new EngineUnavailableError('SQLite stayed locked', refusal.error);
-    await sleep(pauseMs * (0.5 + Math.random()), { signal });
+    const outcome = attempt(db, work);
+    if ('result' in outcome) return outcome.result;
+    if (now() > until) throw new EngineUnavailableError('SQLite stayed locked', outcome.error);
+    await sleep(pauseMs * (0.5 + Math.random()));
   }
 }
 
-/** Why no transaction can begin now, where waiting helps. */
-function begin(db: SqliteDatabase): { readonly error: unknown } | undefined {
+/** The result, or why it cannot be had now where waiting helps. */
+function attempt<T>(db: SqliteDatabase, work: () => T): { readonly result: T } | { readonly error: unknown } {
   try {
     db.exec('BEGIN IMMEDIATE');
-    return undefined;
   } catch (error) {
     // the statement is right, so that a plain error can only mean that a transaction is open on this connection
     const code = primaryCode(error);
     if (code !== SQLITE_BUSY && code !== SQLITE_ERROR) throw error;
     return { error };
   }
-}
-
-function commit<T>(db: SqliteDatabase, work: () => T): T {
   try {
     const result = work();
     db.exec('COMMIT');
-    return result;
+    return { result };
   } catch (error) {
     rollback(db);
-    throw error;
+    // without a write-ahead log a reader can hold up a commit
+    if (primaryCode(error) !== SQLITE_BUSY) throw error;
+    return { error };
   }
 }
 

@@ -42,6 +42,7 @@ it.each<readonly [what: string, args: readonly string[], url: string | undefined
   ['nothing', [], url, 'which command? See holdfast-jobs --help'],
   ['a mistyped command', ['stast', 'q'], url, 'there is no command stast; did you mean stats?'],
   ['the beginning of a command', ['re', 'q'], url, 'there is no command re; did you mean resume?'],
+  ['half of a command', ['requeue', 'q'], url, 'there is no command requeue; did you mean dead requeue?'],
   ['a command like no other', ['explode'], url, 'there is no command explode; see holdfast-jobs --help'],
   ['half a command', ['dead'], url, 'which one? dead list, dead show, dead requeue, dead remove'],
   [
