@@ -2,6 +2,7 @@ import { onServer, postgresServer } from '@holdfast/conformance';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { IdempotencyGuard, PostgresIdempotencyStore } from '../../src/index.ts';
+import { sharedByProcesses } from './processes.ts';
 import { storeContract } from './store-contract.ts';
 
 onServer(postgresServer, (server) => {
@@ -28,6 +29,11 @@ onServer(postgresServer, (server) => {
     await pool.query('TRUNCATE holdfast_idempotency');
     return { store, advance };
   }, 40);
+
+  sharedByProcesses(async () => {
+    await pool.query('TRUNCATE holdfast_idempotency');
+    return { store, database: { postgres: server.url } };
+  });
 
   it('runs the work of a key once, however many processes are given it', async () => {
     let runs = 0;

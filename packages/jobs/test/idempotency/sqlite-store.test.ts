@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SqliteIdempotencyStore } from '../../src/index.ts';
 import { temporaryFiles } from '../folder.ts';
 import { connections, type Connection } from '../sqlite.ts';
+import { sharedByProcesses } from './processes.ts';
 import { storeContract } from './store-contract.ts';
 
 const newFile = temporaryFiles();
@@ -51,5 +52,15 @@ describe('SqliteIdempotencyStore', () => {
 
   it.each([undefined, null, {}, { exec() {} }, 'file.db'])('refuses %s as a connection', (db) => {
     expect(() => new SqliteIdempotencyStore(db as unknown as Connection)).toThrow(TypeError);
+  });
+});
+
+describe('a key in SQLite', () => {
+  sharedByProcesses(async () => {
+    vi.useRealTimers();
+    const file = newFile();
+    const store = new SqliteIdempotencyStore(connect(file));
+    await store.migrate();
+    return { store, database: { file } };
   });
 });
