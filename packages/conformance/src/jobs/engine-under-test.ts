@@ -1,5 +1,5 @@
 /** An engine as the suite sees it, and one sentence that holds for every engine. */
-import { JobQueue, subscribe, type JobEngine, type JobQueueOptions } from '@holdfast/core';
+import { JobQueue, subscribe, type JobDriver, type JobEngine, type JobQueueOptions } from '@holdfast/core';
 import { expect } from 'vitest';
 import { spawnWorker, type WorkerProcess, type WorkerTask } from './worker-process.ts';
 
@@ -44,6 +44,15 @@ export class Place implements AsyncDisposable {
       },
     });
     return queue;
+  }
+
+  /** A driver on this test's URL, opened; `undefined` for the engine that is built in. */
+  async driver(): Promise<JobDriver | undefined> {
+    const driver = this.#under.engine?.connect(new URL(this.#url));
+    if (driver === undefined) return undefined;
+    this.#open.push({ [Symbol.asyncDispose]: () => driver.close() });
+    await driver.open({});
+    return driver;
   }
 
   /** Another process that works on queue `jobs`, or `undefined` where no other process can. */

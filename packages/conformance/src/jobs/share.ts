@@ -89,6 +89,16 @@ export const shareCases: readonly EngineCase[] = [
     },
   },
   {
+    sentence: 'names its queues, if it can tell, whoever made them and whatever is in their names',
+    run: async (place) => {
+      const names = ['plain', 'with: a colon', 'Zürich/ü', 'a'.repeat(100)];
+      for (const name of names) await place.queue({ name }).enqueue(1);
+      const driver = await place.driver();
+      if (driver?.queues === undefined) return;
+      expect((await driver.queues()).toSorted()).toEqual(names.toSorted());
+    },
+  },
+  {
     sentence: 'answers nothing after it was let go, and can be let go at any time',
     run: async (place) => {
       const queue = place.queue<number>();
