@@ -7,6 +7,7 @@ import { wholeNumber } from './operands.ts';
 import { UsageError } from './usage-error.ts';
 
 const PAGE = 1_000;
+const MAX_ERROR = 120;
 
 /** All of them. */
 export const deadCommands: readonly Command[] = [
@@ -55,7 +56,7 @@ async function list({ place, operands: [name = ''], given }: Invocation): Promis
     printable(id),
     String(attempts),
     diedAt.toISOString(),
-    printable(`${error.name}: ${error.message}`),
+    cut(printable(`${error.name}: ${error.message}`)),
   ]);
   const more = cursor === undefined ? '' : `\nmore: --cursor ${cursor}`;
   return {
@@ -99,6 +100,11 @@ async function change(
   const failed = missing.length > 0 && given.all !== true;
   if (failed) lines.push(`not there, or present again: ${missing.map(printable).join(', ')}`);
   return { json: { queue: name, [done]: changed, missing }, text: lines.join('\n'), failed };
+}
+
+/** An error as long as a line; `dead show` has the rest. */
+function cut(error: string): string {
+  return error.length <= MAX_ERROR ? error : `${error.slice(0, MAX_ERROR)}…`;
 }
 
 /** Those there are now: one that dies again meanwhile is not taken twice. */

@@ -10,7 +10,7 @@ export const queueCommands: readonly Command[] = [
   {
     name: 'queues',
     operands: '',
-    summary: 'list the queues there are, with their depths',
+    summary: 'list the queues there are, with their depths (also: list)',
     options: [],
     run: listQueues,
   },
@@ -71,7 +71,7 @@ async function showStats({ place, operands: [name = ''] }: Invocation): Promise<
     ...NUMBERS.map((number) => [number, figure(stats[number])]),
     ['depth', figure(depth)],
     ['oldest', age(stats)],
-    ['paused', stats['paused'] === true ? 'yes' : 'no'],
+    ['paused', yesOrNo(stats['paused'])],
   ];
   return {
     json: { queue: name, ...stats, depth },
@@ -88,6 +88,11 @@ async function setPaused({ place, operands: [name = ''] }: Invocation, paused: b
 /** What is not known is no number. */
 function figure(value: Stats[string]): string {
   return value === undefined ? '-' : String(value);
+}
+
+function yesOrNo(value: Stats[string]): string {
+  if (value === undefined) return '-';
+  return value === true ? 'yes' : 'no';
 }
 
 /** How long the job that waits longest has waited. */

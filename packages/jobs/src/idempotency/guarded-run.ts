@@ -42,13 +42,15 @@ export class GuardedRun implements AbortListener {
   readonly #key: StoredKey;
   readonly #claim: KeyClaim;
   readonly #abort: LazyAbort = new LazyAbort();
+  readonly #keepFailures: boolean;
   #leasedUntil: number;
   #lost = false;
 
-  constructor(store: IdempotencyStore, key: StoredKey, claim: KeyClaim) {
+  constructor(store: IdempotencyStore, key: StoredKey, claim: KeyClaim, keepFailures: boolean) {
     this.#store = store;
     this.#key = key;
     this.#claim = claim;
+    this.#keepFailures = keepFailures;
     this.#leasedUntil = now() + claim.leaseMs;
   }
 
@@ -86,10 +88,8 @@ export class GuardedRun implements AbortListener {
     } catch (error) {
       // somebody else's reason to stop, and a part that is busy, say nothing about the work
       const passing = isRefusal(error) || (this.#abort.aborted && error === this.#abort.reason);
-      return {
-        error,
-        outcome: { kind: 'failed', error: failureOf(error), final: !passing && isFinal(error) },
-      };
+      const final = this.#keepFailures && !passing && isFinal(error);
+      return { error, outcome: { kind: 'failed', error: failureOf(error), final } };
     }
     return settlementOfValue(value);
   }

@@ -18,6 +18,7 @@ import {
   checkDelayMs,
   checkFunction,
   checkName,
+  checkOneOf,
   checkOptions,
   checkWaitOptions,
   emit,
@@ -41,6 +42,13 @@ export interface IdempotencyGuardOptions {
   readonly ttlMs?: number | undefined;
   /** How long a run that says nothing more keeps its key, in milliseconds; renewed at a third of it. @default 30_000 */
   readonly leaseMs?: number | undefined;
+  /**
+   * What becomes of an error that says `retryable: false`: it is forgotten, so that a dead job that somebody requeues is run, or kept
+   * and replayed.
+   *
+   * @default 'forget'
+   */
+  readonly failures?: 'forget' | 'keep' | undefined;
   /** How long calls that do not say otherwise wait for somebody else's run of their key, in milliseconds. @default 0 */
   readonly maxWaitMs?: number | undefined;
 }
@@ -72,6 +80,7 @@ export class IdempotencyGuard implements Component {
   readonly #store: IdempotencyStore;
   readonly #ttlMs: number;
   readonly #leaseMs: number;
+  readonly #keepFailures: boolean;
   readonly #maxWaitMs: number;
   readonly #waits: KeyWaits = new KeyWaits();
   readonly #counts = { running: 0, done: 0, failed: 0, replayed: 0, refused: 0, lost: 0 };
@@ -79,23 +88,25 @@ export class IdempotencyGuard implements Component {
 
   /** @throws TypeError, RangeError on bad options. */
   constructor(options: IdempotencyGuardOptions) {
-    checkOptions('options', options, ['store', 'name', 'ttlMs', 'leaseMs', 'maxWaitMs']);
-    const { store, name = 'idempotency', ttlMs = 86_400_000, leaseMs = 30_000, maxWaitMs = 0 } = options;
+    checkOptions('options', options, ['store', 'name', 'ttlMs', 'leaseMs', 'failures', 'maxWaitMs']);
+    const { store, name = 'idempotency', ttlMs = 86_400_000, leaseMs = 30_000 } = options;
+    const { failures = 'forget', maxWaitMs = 0 } = options;
     checkStore(store);
     this.name = checkName('name', name);
     this.#store = store;
     this.#ttlMs = checkBetween('ttlMs', ttlMs, 0, MAX_TTL_MS);
     this.#leaseMs = checkBetween('leaseMs', leaseMs, 1, MAX_TIMER_MS);
+    this.#keepFailures = checkOneOf('failures', failures, ['forget', 'keep']) === 'keep';
     this.#maxWaitMs = checkDelayMs('maxWaitMs', maxWaitMs, true);
   }
 
   /**
    * Runs `fn` for `key`, or gives what an earlier run came to. What `fn` returns is kept as JSON and comes back as such, also here.
-   * An error that says `retryable: false` is kept as well; after any other the next call runs it again.
+   * After an error the next call runs it again, unless that error is to be kept.
    *
    * @throws KeyInUseError when the key runs elsewhere for longer than `maxWaitMs`, or its lease was lost; come again.
    * @throws KeyReusedError where the key is known with another fingerprint.
-   * @throws NoRetryError where the key failed for good before.
+   * @throws NoRetryError where the key failed for good before, and that was kept.
    * @throws PayloadInvalidError, PayloadTooLargeError where the result cannot be kept; the key has then failed for good.
    * @throws what `fn` throws; the signal's reason at once when it aborts, with `fn` holding its key until it has settled.
    */
@@ -121,14 +132,29 @@ export class IdempotencyGuard implements Component {
         const claimed = await this.#claim(key, claim, maxWaitMs, ctx.signal);
         // what was kept is what fn returned
         if ('result' in claimed) return claimed.result as T;
-        return this.#run(new GuardedRun(this.#store, { guard: this.name, key }, claim), claimed.attempt, fn, {
-          signal: ctx.signal,
-          deadline,
-          execution,
-        });
+        return this.#run(
+          new GuardedRun(this.#store, { guard: this.name, key }, claim, this.#keepFailures),
+          claimed.attempt,
+          fn,
+          {
+            signal: ctx.signal,
+            deadline,
+            execution,
+          },
+        );
       },
       { signal, deadline, name: `Key "${key}" of "${this.name}"` },
     );
+  }
+
+  /**
+   * Forgets what the key came to, so that the next call runs it; false where nothing is known of it, or it is running.
+   *
+   * @throws TypeError, and what the store rejects with (as rejections)
+   */
+  async forget(key: string): Promise<boolean> {
+    checkName('key', key);
+    return this.#store.forget({ guard: this.name, key });
   }
 
   /** Totals of this process. */
@@ -209,7 +235,7 @@ export class IdempotencyGuard implements Component {
   }
 }
 
-const STORE_METHODS = ['claim', 'renew', 'settle', 'sweep'] as const;
+const STORE_METHODS = ['claim', 'renew', 'settle', 'forget', 'sweep'] as const;
 
 function checkStore(store: unknown): void {
   for (const method of STORE_METHODS)

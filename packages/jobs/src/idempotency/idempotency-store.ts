@@ -49,6 +49,8 @@ export interface IdempotencyStore {
   renew(key: StoredKey, claim: KeyClaim): Promise<boolean>;
   /** Keeps what the run came to; false, and nothing is changed, where the key is not this owner's any more. */
   settle(key: StoredKey, claim: KeyClaim, outcome: RunOutcome): Promise<boolean>;
+  /** Forgets the key, unless a run of it has a lease that lasts; says whether it was there to forget. */
+  forget(key: StoredKey): Promise<boolean>;
   /** Forgets keys that have expired, `limit` at most; says how many. */
   sweep(limit: number): Promise<number>;
 }

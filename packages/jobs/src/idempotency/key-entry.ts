@@ -23,8 +23,8 @@ export function answerOf(entry: KeyEntry, { fingerprint }: KeyClaim, at: number)
   if (fingerprint !== undefined && entry.fingerprint !== undefined && fingerprint !== entry.fingerprint)
     return { state: 'reused' };
   const { outcome, leasedUntil } = entry;
-  if (outcome === undefined)
-    return leasedUntil > at ? { state: 'running', leftMs: leasedUntil - at } : undefined;
+  if (isRunning(entry, at)) return { state: 'running', leftMs: leasedUntil - at };
+  if (outcome === undefined) return undefined;
   if (outcome.kind === 'done') return { state: 'done', result: outcome.result };
   return outcome.final ? { state: 'failed', error: outcome.error } : undefined;
 }
@@ -40,6 +40,11 @@ export function claimedEntry(known: KeyEntry | undefined, claim: KeyClaim, at: n
     expiresAt: at + claim.leaseMs + claim.ttlMs,
     outcome: undefined,
   };
+}
+
+/** Whether somebody runs the key at this moment. */
+export function isRunning({ outcome, leasedUntil }: KeyEntry, at: number): boolean {
+  return outcome === undefined && leasedUntil > at;
 }
 
 /** Whether the key is run by this owner. */

@@ -2,7 +2,15 @@
 import { QueueFullError } from '@holdfast/core';
 import { checkInteger, checkOptions } from '@holdfast/core/internal';
 import type { ClaimAnswer, IdempotencyStore, KeyClaim, RunOutcome, StoredKey } from './idempotency-store.ts';
-import { answerOf, claimedEntry, isHeld, renewedEntry, settledEntry, type KeyEntry } from './key-entry.ts';
+import {
+  answerOf,
+  claimedEntry,
+  isHeld,
+  isRunning,
+  renewedEntry,
+  settledEntry,
+  type KeyEntry,
+} from './key-entry.ts';
 
 /** How a store in memory is made. */
 export interface MemoryIdempotencyStoreOptions {
@@ -49,6 +57,12 @@ export class MemoryIdempotencyStore implements IdempotencyStore {
 
   async settle(key: StoredKey, claim: KeyClaim, outcome: RunOutcome): Promise<boolean> {
     return this.#change(key, claim, (entry) => settledEntry(entry, claim, outcome, Date.now()));
+  }
+
+  async forget(key: StoredKey): Promise<boolean> {
+    const name = nameOf(key);
+    const entry = this.#entries.get(name);
+    return entry !== undefined && !isRunning(entry, Date.now()) && this.#entries.delete(name);
   }
 
   async sweep(limit: number): Promise<number> {

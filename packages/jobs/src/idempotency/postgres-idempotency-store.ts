@@ -58,6 +58,9 @@ SET leased_until = ${after('$4')}, expires_at = ${after('$4 + $5')} WHERE ${OURS
 const SETTLE = `UPDATE holdfast_idempotency SET state = $4, result = $5, error_name = $6, error_message = $7,
   attempt = attempt - $8::integer, expires_at = ${after('$9')} WHERE ${OURS}`;
 
+const FORGET = `DELETE FROM holdfast_idempotency WHERE guard = $1 AND key = $2
+  AND NOT (state = 'running' AND leased_until > clock_timestamp())`;
+
 const SWEEP = `DELETE FROM holdfast_idempotency WHERE (guard, key) IN (
   SELECT guard, key FROM holdfast_idempotency WHERE expires_at <= clock_timestamp()
   ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`;
@@ -98,6 +101,11 @@ export class PostgresIdempotencyStore implements IdempotencyStore {
   async settle({ guard, key }: StoredKey, { owner, ttlMs }: KeyClaim, outcome: RunOutcome): Promise<boolean> {
     const values = [guard, key, owner, ...columnsOf(outcome), ttlMs];
     const { rowCount } = await this.#db.query(SETTLE, values);
+    return rowCount === 1;
+  }
+
+  async forget({ guard, key }: StoredKey): Promise<boolean> {
+    const { rowCount } = await this.#db.query(FORGET, [guard, key]);
     return rowCount === 1;
   }
 

@@ -4,7 +4,15 @@
  */
 import { checkSqlite, transact, type Row, type SqliteDatabase } from '../sqlite/sqlite-database.ts';
 import type { ClaimAnswer, IdempotencyStore, KeyClaim, RunOutcome, StoredKey } from './idempotency-store.ts';
-import { answerOf, claimedEntry, isHeld, renewedEntry, settledEntry, type KeyEntry } from './key-entry.ts';
+import {
+  answerOf,
+  claimedEntry,
+  isHeld,
+  isRunning,
+  renewedEntry,
+  settledEntry,
+  type KeyEntry,
+} from './key-entry.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS holdfast_idempotency (
@@ -24,6 +32,7 @@ CREATE INDEX IF NOT EXISTS holdfast_idempotency_expiry ON holdfast_idempotency (
 const FIND = 'SELECT * FROM holdfast_idempotency WHERE guard = ? AND key = ?';
 const PUT = `INSERT OR REPLACE INTO holdfast_idempotency
   (guard, key, fingerprint, owner, attempt, leased_until, expires_at, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+const FORGET = 'DELETE FROM holdfast_idempotency WHERE guard = ? AND key = ?';
 const SWEEP = `DELETE FROM holdfast_idempotency WHERE (guard, key) IN
   (SELECT guard, key FROM holdfast_idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`;
 
@@ -60,6 +69,15 @@ export class SqliteIdempotencyStore implements IdempotencyStore {
 
   settle(key: StoredKey, claim: KeyClaim, outcome: RunOutcome): Promise<boolean> {
     return this.#change(key, claim, (entry) => settledEntry(entry, claim, outcome, Date.now()));
+  }
+
+  forget({ guard, key }: StoredKey): Promise<boolean> {
+    return transact(this.#db, () => {
+      const entry = this.#find({ guard, key });
+      if (entry === undefined || isRunning(entry, Date.now())) return false;
+      this.#db.prepare(FORGET).run(guard, key);
+      return true;
+    });
   }
 
   sweep(limit: number): Promise<number> {

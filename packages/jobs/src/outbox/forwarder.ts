@@ -28,7 +28,7 @@ import {
 } from '@holdfast/core/internal';
 import type { ForwardSettings } from './forward-options.ts';
 import { HandOver } from './hand-over.ts';
-import type { HeldRows, OutboxTable, RefusedRow } from './outbox-table.ts';
+import type { HeldRows, OutboxCounts, OutboxTable, RefusedRow } from './outbox-table.ts';
 import { Rest } from './rest.ts';
 
 /** A forwarder at work, made by `outbox.forward`; to be owned by a service, or disposed of by whoever made it. */
@@ -60,6 +60,9 @@ export function startForwarder<T>(
 ): OutboxForwarder {
   return new Forwarder<T>(queue, table, settings, ended);
 }
+
+/** How long the database may take to count, in milliseconds. */
+const COUNT_TIMEOUT_MS = 5_000;
 
 /** How long a disposal waits after `cancel`, in milliseconds. */
 const GRACE_MS = 2_000;
@@ -133,13 +136,13 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
 
   async stats(): Promise<Stats> {
     const { forwarded, duplicates, refused } = this.#handOver;
-    const counts = await this.#table.counts().catch(() => ({}));
+    const counts = await this.#counts({}).catch(() => ({}));
     return { ...counts, inFlight: this.#rows, forwarded, duplicates, refused, failures: this.#failures };
   }
 
-  async health(): Promise<ComponentHealth> {
+  async health(ctx: CallOptions = {}): Promise<ComponentHealth> {
     try {
-      const { setAside, oldestAgeMs } = await this.#table.counts();
+      const { setAside, oldestAgeMs } = await this.#counts(ctx);
       if (this.#lastError !== undefined)
         return { status: 'degraded', detail: `rows cannot be handed over: ${messageOf(this.#lastError)}` };
       if (setAside > 0)
@@ -155,6 +158,15 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= this.#dispose();
     return this.#disposing;
+  }
+
+  #counts({ signal, deadline }: CallOptions): Promise<OutboxCounts> {
+    return call(() => this.#table.counts(), {
+      signal,
+      deadline,
+      timeoutMs: COUNT_TIMEOUT_MS,
+      name: this.name,
+    });
   }
 
   async #dispose(): Promise<void> {

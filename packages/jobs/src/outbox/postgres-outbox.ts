@@ -3,7 +3,14 @@
  * arrive at least once, with the row's id as the job's id.
  */
 import type { EnqueueResult, JobOptions, JobQueue } from '@holdfast/core';
-import { checkBoolean, checkInteger, checkName, checkOptions, invalidType } from '@holdfast/core/internal';
+import {
+  checkBoolean,
+  checkInteger,
+  checkName,
+  checkOptions,
+  invalidType,
+  outOfRange,
+} from '@holdfast/core/internal';
 import {
   checkPool,
   checkQueryable,
@@ -76,7 +83,12 @@ export class PostgresOutbox<T> {
     const settings = forwardSettings(queue, options, this.name, 1_000, ['listen']);
     const { db, listen = true } = options;
     checkBoolean('listen', listen);
-    const table = new PostgresTable(checkPool('db', db), this.name, settings.leaseMs);
+    const pool = checkPool('db', db);
+    const max: unknown = Reflect.get(Object(Reflect.get(pool, 'options')), 'max');
+    // the one that listens would be the only one
+    if (listen && max === 1)
+      throw outOfRange('db', 'a pool of 2 connections at least, or listen: false', max);
+    const table = new PostgresTable(pool, this.name, settings.leaseMs);
     return startForwarder(queue, table, { ...settings, watch: listen }, () => {});
   }
 

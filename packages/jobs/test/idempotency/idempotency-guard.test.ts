@@ -76,7 +76,19 @@ describe('a key that was used before', () => {
     expect(attempts).toEqual([1, 2, 3]);
   });
 
-  it('has failed for good where the error says so', async () => {
+  it('runs again after an error that is final for its job: somebody may requeue that', async () => {
+    let broken = true;
+    const fn = ({ attempt }: { attempt: number }): number => {
+      if (broken) throw noRetry(new RangeError('no such user'));
+      return attempt;
+    };
+    await expect(guard.execute('k', fn)).rejects.toMatchObject({ code: 'NO_RETRY' });
+    broken = false;
+    expect(await guard.execute('k', fn)).toBe(2);
+  });
+
+  it('has failed for good where the error says so and is to be kept', async () => {
+    guard = new IdempotencyGuard({ store, failures: 'keep' });
     const fn = vi.fn<() => never>(() => {
       throw noRetry(new RangeError('no such user'));
     });
@@ -96,6 +108,18 @@ describe('a key that was used before', () => {
     await expect(guard.execute('k', fn)).rejects.toMatchObject({ code: 'PAYLOAD_INVALID' });
     await expect(guard.execute('k', fn)).rejects.toMatchObject({ code: 'NO_RETRY' });
     expect(fn).toHaveBeenCalledTimes(1);
+  });
+
+  it('runs again once it was told to forget it, but not while it runs', async () => {
+    await guard.execute('k', () => 1);
+    expect(await guard.forget('k')).toBe(true);
+    expect(await guard.forget('k')).toBe(false);
+    const gate = later<number>();
+    const running = guard.execute('k', () => gate.promise);
+    expect(await guard.forget('k')).toBe(false);
+    gate.resolve(2);
+    expect(await running).toBe(2);
+    await expect(guard.forget('')).rejects.toThrow('key');
   });
 
   it('is refused where it stood for something else', async () => {
@@ -379,6 +403,7 @@ describe('options', () => {
     ['ttlMs', { ttlMs: Infinity }],
     ['leaseMs', { leaseMs: 0 }],
     ['leaseMs', { leaseMs: Infinity }],
+    ['failures', { failures: 'ignore' }],
     ['maxWaitMs', { maxWaitMs: -1 }],
     ['lease', { lease: 1 }],
   ])('refuses a wrong %s', (name, wrong) => {
@@ -461,6 +486,7 @@ function bound(store: IdempotencyStore): IdempotencyStore {
     claim: (...args) => store.claim(...args),
     renew: (...args) => store.renew(...args),
     settle: (...args) => store.settle(...args),
+    forget: (...args) => store.forget(...args),
     sweep: (...args) => store.sweep(...args),
   };
 }

@@ -52,7 +52,7 @@ onServer(postgresServer, (server) => {
   });
 
   it('keeps an error with characters that PostgreSQL has no text for', async () => {
-    const guard = new IdempotencyGuard({ store, name: 'nul' });
+    const guard = new IdempotencyGuard({ store, name: 'nul', failures: 'keep' });
     const failing = (): never => {
       throw Object.assign(new Error('a\0b'), { retryable: false });
     };

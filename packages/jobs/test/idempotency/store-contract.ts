@@ -70,6 +70,12 @@ class Model {
     return true;
   }
 
+  forget(key: string): boolean {
+    const known = this.keys.get(key);
+    if (known !== undefined && known.outcome === undefined && known.leaseEnd > this.at) return false;
+    return this.keys.delete(key);
+  }
+
   sweep(): number {
     const expired = [...this.keys].filter(([, { end }]) => end <= this.at);
     for (const [key] of expired) this.keys.delete(key);
@@ -93,6 +99,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('renew' as const), key, owner }),
   fc.record({ do: fc.constant('settle' as const), key, owner, outcome: fc.constantFrom(...OUTCOMES) }),
   fc.record({ do: fc.constant('advance' as const), by: fc.constantFrom(...STEPS) }),
+  fc.record({ do: fc.constant('forget' as const), key }),
   fc.record({ do: fc.constant('sweep' as const) }),
 );
 
@@ -143,6 +150,9 @@ export function storeContract(fresh: () => Promise<StoreUnderTest>, numRuns: num
               expect(await store.settle(keyOf(one.key), claimOf(by), one.outcome)).toBe(expected);
               break;
             }
+            case 'forget':
+              expect(await store.forget(keyOf(one.key))).toBe(model.forget(one.key));
+              break;
             case 'advance':
               model.at += one.by;
               await under.advance(one.by);

@@ -23,6 +23,8 @@ onServer(postgresServer, (server) => {
 
   const write: OutboxUnderTest['write'] = async (entries, end = 'COMMIT') => {
     const client = await pool.connect();
+    const heard = (): void => {};
+    client.on('error', heard);
     try {
       await client.query('BEGIN');
       const results: EnqueueResult[] = [];
@@ -31,9 +33,10 @@ onServer(postgresServer, (server) => {
       await client.query(end);
       return results;
     } catch (error) {
-      await client.query('ROLLBACK');
+      await client.query('ROLLBACK').catch(() => {});
       throw error;
     } finally {
+      client.off('error', heard);
       client.release();
     }
   };
@@ -166,6 +169,14 @@ onServer(postgresServer, (server) => {
     const queue = new JobQueue<unknown>({ name: 'mails', url: 'memory:' });
     expect(() => outbox.forward(queue, { db: client as unknown as Pool })).toThrow('db must be a pool');
     client.release();
+  });
+
+  it('refuses a pool in which listening would take the only connection', async () => {
+    const small = new Pool({ connectionString: server.url, max: 1 });
+    const queue = new JobQueue<unknown>({ name: 'mails', url: 'memory:' });
+    expect(() => outbox.forward(queue, { db: small })).toThrow('at least, or listen: false');
+    await outbox.forward(queue, { db: small, listen: false })[Symbol.asyncDispose]();
+    await small.end();
   });
 
   it('gives every connection back', async () => {
