@@ -44,7 +44,6 @@ export class GuardedRun implements AbortListener {
   readonly #abort: LazyAbort = new LazyAbort();
   readonly #keepFailures: boolean;
   #leasedUntil: number;
-  #lost = false;
 
   constructor(store: IdempotencyStore, key: StoredKey, claim: KeyClaim, keepFailures: boolean) {
     this.#store = store;
@@ -102,11 +101,14 @@ export class GuardedRun implements AbortListener {
       : { kind: 'done', value: decode(settlement.outcome) };
   }
 
-  /** Keeps the outcome, trying again while the lease lasts: the effect has happened, and nobody may repeat it. */
+  /**
+   * Keeps the outcome, trying again while the lease lasts: the effect has happened, and nobody may repeat it. The store refuses it
+   * where somebody else has claimed the key.
+   */
   async #settle(outcome: RunOutcome): Promise<boolean> {
     for (let pauseMs = 50; ; pauseMs *= 2) {
       try {
-        return !this.#lost && (await this.#store.settle(this.#key, this.#claim, outcome));
+        return await this.#store.settle(this.#key, this.#claim, outcome);
       } catch (error) {
         if (now() + pauseMs > this.#leasedUntil) throw error;
       }
@@ -116,17 +118,17 @@ export class GuardedRun implements AbortListener {
 
   async #renew(): Promise<void> {
     const asked = now();
+    if (asked > this.#leasedUntil) this.#lose();
     try {
       if (await this.#store.renew(this.#key, this.#claim)) this.#leasedUntil = asked + this.#claim.leaseMs;
       else this.#lose();
     } catch {
       // tried again at the next third; the lease bears that twice
-      if (now() > this.#leasedUntil) this.#lose();
     }
   }
 
+  /** Somebody else may have the key by now. */
   #lose(): void {
-    this.#lost = true;
     this.#abort.abort(new LeaseLostError(this.#key.guard, this.#key.key));
   }
 }

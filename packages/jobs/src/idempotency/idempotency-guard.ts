@@ -27,7 +27,7 @@ import {
   now,
   observed,
 } from '@holdfast/core/internal';
-import { GuardedRun } from './guarded-run.ts';
+import { GuardedRun, type RunLimits } from './guarded-run.ts';
 import type { IdempotencyStore, KeyClaim } from './idempotency-store.ts';
 import { KeyInUseError, KeyReusedError } from './key-errors.ts';
 import { KeyWaits } from './key-waits.ts';
@@ -132,16 +132,8 @@ export class IdempotencyGuard implements Component {
         const claimed = await this.#claim(key, claim, maxWaitMs, ctx.signal);
         // what was kept is what fn returned
         if ('result' in claimed) return claimed.result as T;
-        return this.#run(
-          new GuardedRun(this.#store, { guard: this.name, key }, claim, this.#keepFailures),
-          claimed.attempt,
-          fn,
-          {
-            signal: ctx.signal,
-            deadline,
-            execution,
-          },
-        );
+        const run = new GuardedRun(this.#store, { guard: this.name, key }, claim, this.#keepFailures);
+        return this.#run(run, claimed.attempt, fn, { signal: ctx.signal, deadline, execution });
       },
       { signal, deadline, name: `Key "${key}" of "${this.name}"` },
     );
@@ -200,7 +192,7 @@ export class IdempotencyGuard implements Component {
     run: GuardedRun,
     attempt: number,
     fn: Work<T, AttemptContext>,
-    limits: Parameters<GuardedRun['run']>[2],
+    limits: RunLimits,
   ): Promise<T> {
     this.#counts.running += 1;
     try {

@@ -91,7 +91,7 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
     this.#table = table;
     this.#settings = settings;
     this.#ended = ended;
-    this.#faults = new Faults(queue.name);
+    this.#faults = new Faults(this.name);
     this.#handOver = new HandOver<T>(queue, this.#settings.timeoutMs, this.#abort.signal);
     // begins after the caller has it in hand
     this.#done = Promise.resolve().then(() => this.#run());
@@ -146,7 +146,7 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
       if (this.#lastError !== undefined)
         return { status: 'degraded', detail: `rows cannot be handed over: ${messageOf(this.#lastError)}` };
       if (setAside > 0)
-        return { status: 'degraded', detail: `${setAside} rows that the queue cannot take are set aside` };
+        return { status: 'degraded', detail: `rows set aside, which the queue cannot take: ${setAside}` };
       if (oldestAgeMs > this.#settings.maxAgeMs)
         return { status: 'degraded', detail: `the oldest row has waited for ${Math.round(oldestAgeMs)} ms` };
       return this.#closed ? { status: 'degraded', detail: 'closed' } : { status: 'up' };

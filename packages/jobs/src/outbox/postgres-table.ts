@@ -14,7 +14,7 @@ import type { HeldRows, OutboxCounts, OutboxTable, RefusedRow } from './outbox-t
 import { PostgresListener } from './postgres-listener.ts';
 
 /** Where rows are announced; the payload is the name of the outbox. */
-export const CHANNEL = 'holdfast_outbox';
+const CHANNEL = 'holdfast_outbox';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS holdfast_outbox (

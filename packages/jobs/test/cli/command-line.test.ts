@@ -79,12 +79,6 @@ it.each<readonly [what: string, args: readonly string[], url: string | undefined
   expect(err.trimEnd()).not.toContain('\n');
 });
 
-it('names the package that an engine is in, and not the password of its URL', async () => {
-  const { code, err } = await holdfastJobs(['queues', '--url', 'nats://ada:secret@127.0.0.1:1']);
-  expect(code).toBe(1);
-  expect(err).not.toContain('secret');
-});
-
 it('makes no file by looking', async () => {
   const { code, err } = await holdfastJobs(['queues'], { url });
   expect({ code, err }).toEqual({ code: 1, err: 'holdfast-jobs: there is no file ./nothing-here.db\n' });

@@ -304,7 +304,7 @@ describe('a run', () => {
 
   it('is told to stop when its lease is lost, and does not count', async () => {
     vi.useFakeTimers();
-    guard = new IdempotencyGuard({ store: { ...bound(store), renew: async () => false }, leaseMs: 3_000 });
+    guard = new IdempotencyGuard({ store, leaseMs: 3_000 });
     const events: HoldfastEvent[] = [];
     const unsubscribe = subscribe((event) => void events.push(event));
     const gate = later<number>();
@@ -314,11 +314,19 @@ describe('a run', () => {
       return gate.promise;
     });
     first.catch(() => {});
+    await vi.advanceTimersByTimeAsync(0);
+    // the process stood still, and somebody else took over
+    vi.setSystemTime(Date.now() + 3_000);
+    const other = { owner: 'other', fingerprint: undefined, leaseMs: 3_000, ttlMs: 60_000 };
+    const key = { guard: 'idempotency', key: 'k' };
+    expect(await store.claim(key, other)).toEqual({ state: 'claimed', attempt: 2 });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(seen?.reason).toMatchObject({ code: 'LEASE_LOST' });
     gate.resolve(1);
     await expect(first).rejects.toMatchObject({ code: 'KEY_IN_USE' });
     expect(events.map(({ type }) => type)).toContain('idempotency.lease-lost');
+    await store.settle(key, other, { kind: 'done', result: '2' });
+    expect(await guard.execute('k', () => 3)).toBe(2);
     unsubscribe[Symbol.dispose]();
   });
 
@@ -338,7 +346,8 @@ describe('a run', () => {
     await vi.advanceTimersByTimeAsync(1_100);
     expect(seen?.aborted).toBe(true);
     gate.resolve(1);
-    await expect(first).rejects.toMatchObject({ code: 'KEY_IN_USE' });
+    // nobody else has claimed it: what it came to counts
+    expect(await first).toBe(1);
   });
 
   it('tries to keep what it came to for as long as its lease lasts', async () => {

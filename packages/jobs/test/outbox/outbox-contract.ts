@@ -258,7 +258,7 @@ export function outboxContract(fresh: () => Promise<OutboxUnderTest>): void {
         .poll(() => forwarder.health())
         .toEqual({
           status: 'degraded',
-          detail: '1 rows that the queue cannot take are set aside',
+          detail: 'rows set aside, which the queue cannot take: 1',
         });
       expect(await forwarder.stats()).toMatchObject({ depth: 0, setAside: 1, forwarded: 2, refused: 1 });
       expect(events.find(({ type }) => type === 'outbox.set-aside')?.data).toMatchObject({
