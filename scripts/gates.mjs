@@ -13,6 +13,7 @@ import { root, workspaces } from './workspaces.mjs';
 const suites = new Map([
   ['@holdfast/conformance', 'conformance'],
   ['@holdfast-app/acceptance', 'acceptance'],
+  ['@holdfast-app/rolling-update', 'acceptance'],
 ]);
 
 /** @type {readonly Gate[]} */
