@@ -1,4 +1,5 @@
 import { JobQueue, type EnqueueResult } from '@holdfast/core';
+import { sqlite } from '@holdfast/jobs-sqlite';
 import { describe, expect, it } from 'vitest';
 import { SqliteOutbox } from '../../src/index.ts';
 import { temporaryFiles } from '../folder.ts';
@@ -84,6 +85,26 @@ describe('SqliteOutbox', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     outbox.enqueue(db, 'now');
     await expect.poll(() => seen).toEqual(['now']);
+    await forwarder[Symbol.asyncDispose]();
+    await queue[Symbol.asyncDispose]();
+  });
+
+  it('feeds a queue that is in the same file', async () => {
+    const file = newFile();
+    const db = connect(file);
+    const outbox = new SqliteOutbox<number>({ name: 'mails' });
+    await outbox.migrate(db);
+    const queue = new JobQueue<number>({ name: 'mails', url: `sqlite:${file}`, engines: [sqlite] });
+    const seen: number[] = [];
+    queue.consume((n) => void seen.push(n));
+    const forwarder = outbox.forward(queue, { db });
+    for (let n = 0; n < 50; n += 1) {
+      db.exec('BEGIN IMMEDIATE');
+      outbox.enqueue(db, n);
+      await new Promise((resolve) => setImmediate(resolve));
+      db.exec('COMMIT');
+    }
+    await expect.poll(() => seen).toEqual(Array.from({ length: 50 }, (_, n) => n));
     await forwarder[Symbol.asyncDispose]();
     await queue[Symbol.asyncDispose]();
   });
