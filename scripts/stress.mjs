@@ -1,6 +1,7 @@
 /**
  * `npm run stress`: the tests again and again, since a test that fails one time in twenty is as wrong as one that always does. The
- * property tests draw another seed each time. `npm run stress -- --times 5 core conformance` names how often, and which workspaces.
+ * property tests draw another seed each time. `npm run stress -- --times 5 core conformance` names how often, and which workspaces;
+ * `--only test/process` which files. `npm run test:nasty` is that for the processes that are signalled, blocked and cut off.
  */
 import { parseArgs } from 'node:util';
 import { bootstrap } from './bootstrap.mjs';
@@ -8,7 +9,7 @@ import { testWorkspace } from './vitest-report.mjs';
 import { workspaces } from './workspaces.mjs';
 
 const { values, positionals } = parseArgs({
-  options: { times: { type: 'string', default: '20' } },
+  options: { times: { type: 'string', default: '20' }, only: { type: 'string' } },
   allowPositionals: true,
 });
 const times = Number(values.times);
@@ -28,7 +29,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 for (const workspace of chosen) {
   let red = 0;
   for (let time = 1; time <= times; time += 1) {
-    const { counts, output } = await testWorkspace(workspace);
+    const { counts, output } = await testWorkspace(workspace, 'vitest', values.only);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;

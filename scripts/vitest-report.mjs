@@ -18,14 +18,15 @@ const processWarning = /^\(node:\d+\) .*Warning/m;
 /**
  * @param {{ name: string, directory: string }} workspace
  * @param {string} [vitest] how to start it, for other runtimes than this one
+ * @param {string} [only] part of the path of the files to run, where not all of them
  * @returns {Promise<{ counts: Counts, output: string }>}
  */
-export async function testWorkspace({ name, directory }, vitest = 'vitest') {
+export async function testWorkspace({ name, directory }, vitest = 'vitest', only = '') {
   const file = join(reports, `${name.replace('/', '-')}.json`);
   mkdirSync(reports, { recursive: true });
   rmSync(file, { force: true });
   const reporters = `--reporter=default --reporter=json --outputFile.json="${file}"`;
-  const { status, output } = await run(`${vitest} run ${reporters}`, directory);
+  const { status, output } = await run(`${vitest} run ${only} ${reporters}`, directory);
   if (!existsSync(file)) {
     return {
       counts: { passed: 0, failed: 1, skipped: 0, skips: new Map() },

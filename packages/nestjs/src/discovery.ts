@@ -40,9 +40,17 @@ export class Discovery {
     this.#moduleRef = moduleRef;
   }
 
+  /** Every provider and controller that there is once for the application. */
+  instances(): ReadonlySet<object> {
+    const instances = this.#wrappers().map((wrapper): unknown =>
+      isStatic(wrapper) ? wrapper.instance : undefined,
+    );
+    return new Set(instances.filter(isClassInstance));
+  }
+
   /** Gives `service` every component that is a provider. */
   ownComponents(service: Service): void {
-    for (const instance of this.#instances()) {
+    for (const instance of this.instances()) {
       if (!isComponent(instance)) continue;
       if (isGuard(instance) && (service.get(instance.name) ?? instance) !== instance)
         this.#logger.warn(
@@ -79,15 +87,8 @@ export class Discovery {
     return wrappers.filter(({ isAlias }) => !isAlias);
   }
 
-  #instances(): ReadonlySet<object> {
-    const instances = this.#wrappers().map((wrapper): unknown =>
-      isStatic(wrapper) ? wrapper.instance : undefined,
-    );
-    return new Set(instances.filter(isClassInstance));
-  }
-
   *#methods<M>(key: string): Generator<Found<M>> {
-    for (const instance of this.#instances())
+    for (const instance of this.instances())
       yield* this.#methodsOf<M>(instance, Object.getPrototypeOf(instance), key);
   }
 

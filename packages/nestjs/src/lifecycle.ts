@@ -4,6 +4,8 @@
  */
 import { Service, type ShutdownContext } from '@holdfast/core';
 import { Inject, Injectable } from '@nestjs/common';
+import { Discovery } from './discovery.ts';
+import { HookFailures } from './hook-failures.ts';
 
 /** A Nest application, as far as closing it goes. */
 export interface Closable {
@@ -19,12 +21,14 @@ const NEST_HOOKS_MS = 10_000;
 @Injectable()
 export class Lifecycle {
   readonly #service: Service;
+  readonly #discovery: Discovery;
   readonly #nestMayClose: Promise<void>;
   #letNestClose: () => void = () => {};
   #starting = false;
 
-  constructor(@Inject(Service) service: Service) {
+  constructor(@Inject(Service) service: Service, @Inject(Discovery) discovery: Discovery) {
     this.#service = service;
+    this.#discovery = discovery;
     this.#nestMayClose = new Promise((resolve) => {
       this.#letNestClose = resolve;
     });
@@ -70,8 +74,11 @@ export class Lifecycle {
     const value = (signal?: string): Promise<void> => (closed ??= close(signal));
     Object.defineProperty(app, 'close', { value, configurable: true }); // Nest's proxy ignores an assignment
     const inClosePhase = async ({ cause }: ShutdownContext): Promise<void> => {
+      const failures = new HookFailures();
+      failures.watch(this.#discovery.instances());
       this.#letNestClose();
       await app.close(cause.startsWith('SIG') ? cause : undefined); // what Nest gives its hooks is a signal's name
+      failures.rethrow();
     };
     this.#service.onShutdown('nestjs', inClosePhase, { phase: 'close', timeoutMs: NEST_HOOKS_MS });
   }

@@ -5,7 +5,7 @@
 // process
 export { doctor, type Diagnosis, type DoctorOptions, type Finding } from './process/doctor.ts';
 export { handleSignals } from './process/handle-signals.ts';
-export type { ProcessOptions } from './process/process-options.ts';
+export type { ProcessOptions, WatchdogOptions } from './process/process-options.ts';
 export { runMain } from './process/run-main.ts';
 
 // servers

@@ -98,6 +98,10 @@ const LINES: Readonly<Record<string, Line>> = {
     level: (d) => (d['outcome'] === 'clean' ? 'info' : 'error'),
     text: (d) => `shutdown ${show(d['outcome'])} in ${ms(d['durationMs'])}${leaked(d)}`,
   },
+  'process.exiting': {
+    level: (d) => (d['code'] === 0 ? 'debug' : 'warn'),
+    text: (d) => `the process ends with ${show(d['code'])}${open(d['open'])}`,
+  },
 };
 
 function debug(text: Line['text']): Line {
@@ -144,6 +148,13 @@ function listOf(value: unknown): readonly unknown[] {
 
 function notCompleted(data: Data): number {
   return Number(data['cancelled']) + listOf(data['leaked']).length;
+}
+
+/** What is counted by kind. */
+function open(counts: unknown): string {
+  if (typeof counts !== 'object' || counts === null) return '';
+  const kinds = Object.entries(counts).map(([kind, count]) => `${kind} ${show(count)}`);
+  return kinds.length === 0 ? '' : `, still open: ${kinds.join(', ')}`;
 }
 
 function leaked(data: Data): string {

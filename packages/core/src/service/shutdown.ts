@@ -41,8 +41,8 @@ export interface ShutdownParts {
 /** What started a shutdown. */
 export interface ShutdownTrigger {
   readonly cause: string;
-  /** The lame duck where the options set none: for how long others may still send work here. @default 'none' */
-  readonly lameDuck?: 'none' | 'late-balancer' | undefined;
+  /** The lame duck where the options set none: for how long others may still send work here; `skip` overrules them. @default 'none' */
+  readonly lameDuck?: 'none' | 'late-balancer' | 'skip' | undefined;
   /** The error that leaves no choice: no lame duck, and the outcome is `failed`. */
   readonly fatal?: { readonly name: string; readonly error: unknown } | undefined;
 }
@@ -253,7 +253,7 @@ export class Shutdown {
   async #lameDuck(run: PhaseRun): Promise<void> {
     const { plan, starting } = this.#parts;
     if (starting !== undefined) return this.#awaitStart(run, starting);
-    if (this.#trigger.fatal !== undefined) return;
+    if (this.#trigger.fatal !== undefined || this.#trigger.lameDuck === 'skip') return;
     const durationMs =
       this.#trigger.lameDuck === 'late-balancer' ? plan.lateBalancerMs : plan.caps['lame-duck'];
     if (durationMs > 0) await sleep(durationMs, { signal: run.signal }).catch(() => {});

@@ -75,6 +75,13 @@ describe('logEvents', () => {
       'error',
       'shutdown leaked in 10 ms, still running: a, b',
     ],
+    ['process.exiting', { code: 0, open: {} }, 'debug', 'the process ends with 0'],
+    [
+      'process.exiting',
+      { code: 1, open: { Timeout: 2, TCPSocketWrap: 1 } },
+      'warn',
+      'the process ends with 1, still open: Timeout 2, TCPSocketWrap 1',
+    ],
   ])('writes %s as one line, with the error behind it', (type, data, level, text) => {
     const { logger, lines } = recorder();
     using _ = logEvents(logger);

@@ -25,6 +25,12 @@ describe('the control of a service', () => {
     expect(durations(report)['lame-duck']).toBe(0);
   });
 
+  it('skips a lame duck that the options set for a trigger after which nobody sends anything', async () => {
+    const owner = service({ phases: { 'lame-duck': 5_000 } });
+    const report = await within(0, controlOf(owner).shutdown({ cause: 'beforeExit', lameDuck: 'skip' }));
+    expect(durations(report)['lame-duck']).toBe(0);
+  });
+
   it.each(['lame-duck', 'drain'] as const)(
     'escalates from %s to cancel, and carries no unspent time there',
     async (from) => {

@@ -15,5 +15,7 @@ export interface HostProcess {
   off(event: string, handler: Handler): unknown;
   kill(pid: number, signal: string): unknown;
   exit(code: number): unknown;
+  /** What keeps the event loop alive, by kind. */
+  getActiveResourcesInfo?(): readonly string[];
   emitWarning(warning: string, options: { readonly type: string }): unknown;
 }

@@ -1,5 +1,13 @@
 /** How a service lives in its process: which signals end it, and what the process does then. */
-import { checkBoolean, checkOneOf, checkOptions, invalidType, outOfRange } from '@holdfast/core/internal';
+import {
+  MAX_TIMER_MS,
+  checkBetween,
+  checkBoolean,
+  checkOneOf,
+  checkOptions,
+  invalidType,
+  outOfRange,
+} from '@holdfast/core/internal';
 
 /** How a service lives in its process. */
 export interface ProcessOptions {
@@ -12,8 +20,19 @@ export interface ProcessOptions {
   readonly exit?: 'code' | 'reraise' | 'none' | undefined;
   /** What an uncaught exception or unhandled rejection does: what Node does, or a shutdown that fails. @default 'ignore' */
   readonly onFatal?: 'ignore' | 'shutdown' | undefined;
-  /** Whether a thread kills the process where its shutdown is late because the event loop is blocked. @default false */
-  readonly watchdog?: boolean | undefined;
+  /** What SIGTERM does when it comes again: nothing, or what SIGINT does. Orchestrators repeat it. @default 'ignore' */
+  readonly secondTerm?: 'ignore' | 'escalate' | undefined;
+  /**
+   * Whether a thread kills the process where its shutdown is late because the event loop is blocked; with `maxBlockMs` also where
+   * the loop is blocked for that long before any signal, which nobody would hear. @default false
+   */
+  readonly watchdog?: boolean | WatchdogOptions | undefined;
+}
+
+/** When a blocked event loop is the end of its process. */
+export interface WatchdogOptions {
+  /** Longest time the loop may be blocked, in milliseconds: longer than anything that is meant to block it, a debugger included. */
+  readonly maxBlockMs: number;
 }
 
 /** The options, decided. */
@@ -21,12 +40,17 @@ export interface ProcessSettings {
   readonly signals: readonly NodeJS.Signals[];
   readonly exit: 'code' | 'reraise' | 'none';
   readonly onFatal: 'ignore' | 'shutdown';
+  readonly secondTerm: 'ignore' | 'escalate';
   readonly watchdog: boolean;
+  readonly maxBlockMs: number | undefined;
 }
 
-const KEYS = ['signals', 'exit', 'onFatal', 'watchdog'];
+const KEYS = ['signals', 'exit', 'onFatal', 'secondTerm', 'watchdog'];
 
 const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGBREAK'];
+
+/** Below this the watch itself would be a load. */
+const SHORTEST_BLOCK_MS = 100;
 
 /** These cannot be caught, or say that the process is broken. */
 const FORBIDDEN: ReadonlySet<string> = new Set([
@@ -47,14 +71,22 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
  */
 export function processSettings(options: ProcessOptions, keys: readonly string[] = []): ProcessSettings {
   checkOptions('options', options, [...KEYS, ...keys]);
-  const { signals = DEFAULT_SIGNALS, exit = 'code', onFatal = 'ignore', watchdog = false } = options;
+  const { signals = DEFAULT_SIGNALS, exit = 'code', onFatal = 'ignore', secondTerm = 'ignore' } = options;
+  const { watchdog = false } = options;
   if (!Array.isArray(signals)) throw invalidType('signals', 'an array of signals', signals);
   return {
     signals: signals.map(checkSignal),
     exit: checkOneOf('exit', exit, ['code', 'reraise', 'none']),
     onFatal: checkOneOf('onFatal', onFatal, ['ignore', 'shutdown']),
-    watchdog: checkBoolean('watchdog', watchdog),
+    secondTerm: checkOneOf('secondTerm', secondTerm, ['ignore', 'escalate']),
+    watchdog: typeof watchdog === 'object' ? true : checkBoolean('watchdog', watchdog),
+    maxBlockMs: typeof watchdog === 'object' ? checkMaxBlockMs(watchdog) : undefined,
   };
+}
+
+function checkMaxBlockMs(watchdog: WatchdogOptions): number {
+  checkOptions('watchdog', watchdog, ['maxBlockMs']);
+  return checkBetween('watchdog.maxBlockMs', watchdog.maxBlockMs, SHORTEST_BLOCK_MS, MAX_TIMER_MS);
 }
 
 function checkSignal(signal: unknown): NodeJS.Signals {

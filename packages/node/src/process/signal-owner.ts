@@ -6,14 +6,17 @@
 import type { Service, ShutdownReport } from '@holdfast/core';
 import {
   controlOf,
+  emit,
   linkAbort,
   now,
+  observed,
   reportErrorsTo,
   unlinkAbort,
   type ServiceControl,
 } from '@holdfast/core/internal';
 import { stuckThreads } from '../bridge/stuck-threads.ts';
 import { TIMED_OUT, exitCode } from './exit-code.ts';
+import { Heartbeat } from './heartbeat.ts';
 import type { Handler, HostProcess } from './host-process.ts';
 import type { ProcessSettings } from './process-options.ts';
 import { Watchdog } from './watchdog.ts';
@@ -59,6 +62,7 @@ interface Entry {
   begun: boolean;
   /** Calls off what ends the process where the shutdown is late. */
   inTime: (() => void) | undefined;
+  readonly heartbeat: Heartbeat | undefined;
   report: ShutdownReport | undefined;
 }
 
@@ -90,6 +94,7 @@ class SignalOwner implements SignalOwnership {
       unlink: () => unlinkAbort(begins, listener),
       begun: false,
       inTime: undefined,
+      heartbeat: settings.maxBlockMs === undefined ? undefined : new Heartbeat(settings.maxBlockMs),
       report: undefined,
     };
     this.#entries.add(entry);
@@ -106,6 +111,7 @@ class SignalOwner implements SignalOwnership {
   #remove(entry: Entry): void {
     entry.unlink();
     entry.inTime?.();
+    entry.heartbeat?.stop();
     if (!this.#entries.delete(entry)) return;
     if (this.#entries.size === 0) this.#uninstall();
     else this.#finishIfOver();
@@ -143,10 +149,12 @@ class SignalOwner implements SignalOwnership {
     if (isDuplicate) return;
     this.#lastAt.set(signal, at);
     const isFirst = this.#trigger(signal, ({ settings }) => settings.signals.some((one) => one === signal));
-    if (isFirst || signal !== 'SIGINT') return;
+    if (isFirst) return;
+    const hurried = [...this.#entries].filter(({ settings }) => hurries(signal, settings));
+    if (hurried.length === 0) return;
     this.#presses += 1;
     this.#signal = signal;
-    for (const { control } of this.#entries) {
+    for (const { control } of hurried) {
       if (this.#presses === 1) control.escalate();
       else control.force();
     }
@@ -157,10 +165,9 @@ class SignalOwner implements SignalOwnership {
     const waiting = [...this.#entries].filter((entry) => !entry.begun && concerns(entry));
     if (waiting.length > 0) this.#signal ??= cause;
     // a balancer of Kubernetes learns of the end of a pod after the pod does
-    const lameDuck =
-      cause === 'SIGTERM' && this.#host.env['KUBERNETES_SERVICE_HOST'] !== undefined
-        ? 'late-balancer'
-        : 'none';
+    const isLate = cause === 'SIGTERM' && this.#host.env['KUBERNETES_SERVICE_HOST'] !== undefined;
+    // where the event loop is empty nobody sends anything
+    const lameDuck = isLate ? 'late-balancer' : cause === 'beforeExit' ? 'skip' : 'none';
     for (const { control } of waiting) void control.shutdown({ cause, lameDuck });
     return waiting.length > 0;
   }
@@ -210,6 +217,8 @@ class SignalOwner implements SignalOwnership {
     );
     const modes = entries.map(({ settings }) => settings.exit);
     const reraises = modes.includes('reraise') || signal === 'SIGUSR2';
+    for (const { heartbeat } of entries) heartbeat?.stop();
+    if (observed()) emit('process.exiting', 'process', { code, open: code === 0 ? {} : openIn(this.#host) });
     if (modes.every((mode) => mode === 'none')) {
       this.#uninstall();
     } else if (reraises && code === 0 && signal.startsWith('SIG')) {
@@ -229,6 +238,18 @@ class SignalOwner implements SignalOwnership {
     else if (now() >= this.#endsAt) this.#host.kill(this.#host.pid, 'SIGKILL');
     else setTimeout(() => this.#exit(code), 20);
   }
+}
+
+/** Whether a signal that comes once more asks for haste. */
+function hurries(signal: string, { secondTerm }: ProcessSettings): boolean {
+  return signal === 'SIGINT' || (signal === 'SIGTERM' && secondTerm === 'escalate');
+}
+
+/** What the process still has open, by kind. */
+function openIn(host: HostProcess): Readonly<Record<string, number>> {
+  const open: Record<string, number> = {};
+  for (const kind of host.getActiveResourcesInfo?.() ?? []) open[kind] = (open[kind] ?? 0) + 1;
+  return open;
 }
 
 /** An error of an observer, which steers nothing: a warning of the process. */

@@ -14,6 +14,13 @@ export class FakeProcess extends EventEmitter implements HostProcess {
   readonly ends: (number | string)[] = [];
   readonly #ended: ((end: number | string) => void)[] = [];
 
+  /** What keeps its loop alive. */
+  readonly open: string[] = [];
+
+  getActiveResourcesInfo(): readonly string[] {
+    return this.open;
+  }
+
   emitWarning(warning: string, { type }: { readonly type: string }): void {
     this.warnings.push(`${type}: ${warning.split('\n')[0]}`);
   }

@@ -133,6 +133,19 @@ describe('signals', () => {
   });
 });
 
+it('SIGTERM repeated cancels and then forces where it is asked to', async () => {
+  const { host, service, reports } = setUp({ secondTerm: 'escalate' });
+  ignored(service);
+  for (let time = 0; time < 3; time += 1) {
+    host.emit('SIGTERM');
+    await vi.advanceTimersByTimeAsync(600);
+    if (time === 1) expect(service.signalAt('cancel').aborted).toBe(true);
+  }
+  await vi.runAllTimersAsync();
+  expect(reports).toMatchObject([{ cause: 'SIGTERM', outcome: 'forced' }]);
+  expect(host.ends).toEqual([143]);
+});
+
 async function lameDuckOf(
   signal: string,
   kubernetes: boolean,
@@ -151,6 +164,10 @@ describe('the lame duck', () => {
     expect(await lameDuckOf('SIGTERM', true)).toBe(5_000);
     expect(await lameDuckOf('SIGINT', true)).toBe(0);
     expect(await lameDuckOf('SIGTERM', false)).toBe(0);
+  });
+
+  it('is nothing where the event loop is empty, whatever the service says', async () => {
+    expect(await lameDuckOf('beforeExit', true, 2_000)).toBe(0);
   });
 
   it('is what the service says where it says something', async () => {
@@ -292,6 +309,24 @@ describe('the end of the process', () => {
   });
 });
 
+it('tells with which code the process ends, and what is still open where that is not 0', async () => {
+  const heard: unknown[] = [];
+  using _listening = subscribe(({ type, data }) => {
+    if (type === 'process.exiting') heard.push(data);
+  });
+  const clean = setUp();
+  await clean.service.shutdown();
+  const { host, service } = setUp();
+  host.open.push('Timeout', 'TCPSocketWrap', 'Timeout');
+  ignored(service);
+  host.emit('SIGTERM');
+  await vi.runAllTimersAsync();
+  expect(heard).toEqual([
+    { code: 0, open: {} },
+    { code: 1, open: { Timeout: 2, TCPSocketWrap: 1 } },
+  ]);
+});
+
 describe('several services', () => {
   it('have one owner of the signals, and the process ends when the last has stopped, with the worst code', async () => {
     const host = new FakeProcess();
@@ -431,6 +466,9 @@ describe('the handle', () => {
     expect(() => handle(service, { exit: 'now' })).toThrow(RangeError);
     expect(() => handle(service, { onFatal: true })).toThrow(TypeError);
     expect(() => handle(service, { watchdog: 1 })).toThrow(TypeError);
+    expect(() => handle(service, { watchdog: { maxBlockMs: 10 } })).toThrow(RangeError);
+    expect(() => handle(service, { watchdog: { maxBlock: 1_000 } })).toThrow(TypeError);
+    expect(() => handle(service, { secondTerm: 'force' })).toThrow(RangeError);
     expect(() => handle(service, { exits: 1 })).toThrow(TypeError);
     expect(host.ends).toEqual([]);
   });

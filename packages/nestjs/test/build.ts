@@ -1,0 +1,5 @@
+import { buildStale } from '../../../vitest.build.ts';
+
+export function setup(): void {
+  buildStale(['core', 'node', 'nestjs']);
+}
