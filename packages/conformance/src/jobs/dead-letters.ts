@@ -61,11 +61,14 @@ export const deadLetterCases: readonly EngineCase[] = [
   {
     sentence: 'requeues nothing where there is no room, or where its id is present again',
     run: async (place) => {
-      const queue = place.queue<string>({ maxDepth: 1 });
+      const { backpressure } = place.queue().capabilities;
+      const bounded = place.queue<string>({ maxDepth: 1 });
+      // by samples a queue is found full before the engine is asked for anything
+      const queue = backpressure === 'exact' ? bounded : place.queue<string>();
       await bury(queue, ['a', 'b']);
       await queue.enqueue('present', { id: 'a' });
-      if (queue.capabilities.backpressure === 'exact')
-        await expect(queue.deadLetters.requeue('b')).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+      if (backpressure !== 'native')
+        await expect(bounded.deadLetters.requeue('b')).rejects.toMatchObject({ code: 'QUEUE_FULL' });
       if (queue.capabilities.dedupe.scope === 'while-present')
         expect(await queue.deadLetters.requeue('a')).toBe(false);
       expect((await queue.deadLetters.list()).map(({ id }) => id)).toEqual(['a', 'b']);

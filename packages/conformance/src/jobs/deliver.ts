@@ -27,11 +27,14 @@ export const deliverCases: readonly EngineCase[] = [
       await queue.enqueueMany(Array.from({ length: 20 }, (_, payload) => ({ payload })));
       let running = 0;
       let most = 0;
+      const all = new Gate();
       const seen = new Log<number>();
       queue.consume(
         async (n) => {
           running += 1;
           most = Math.max(most, running);
+          if (running === 4) all.open();
+          await all.opened;
           await sleep(5);
           running -= 1;
           seen.add(n);

@@ -1,0 +1,11 @@
+import { jobEngineSuite, onServer, redisServer } from '@holdfast/conformance';
+import { bullmq } from '@holdfast/jobs-bullmq';
+
+onServer(redisServer, (server) => {
+  let places = 0;
+  jobEngineSuite('redis:', {
+    engine: bullmq,
+    url: () => `${server.url}?prefix=test-${process.pid}-${(places += 1)}`,
+    importedFrom: { specifier: '@holdfast/jobs-bullmq', name: 'bullmq' },
+  });
+});

@@ -1,0 +1,95 @@
+/** BullMQ on PostgreSQL: its tables are made at the first opening. Producers share one pool; each worker has its own, and listens. */
+import {
+  EngineUnavailableError,
+  UnsafeEngineError,
+  UnsupportedError,
+  type CallOptions,
+} from '@holdfast/core';
+import type { Client, ClientConfig } from 'pg';
+import type { Backend } from './backend.ts';
+import { loadBull, quiet, type Bull, type BullBackend, type BullQueue, type LoadBull } from './bull.ts';
+import { makeWorker } from './hand-worker.ts';
+import type { PostgresLocation } from './location.ts';
+import { checkClock } from './postgres-checks.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Connections at most, of all producers and of each worker; a worker has one more, to listen. */
+const POOL_SIZE = 4;
+
+/** Connects, checks the clock, and brings the tables up to date. */
+export async function openPostgres(
+  { url, schema, allowUnsafe }: PostgresLocation,
+  load: LoadBull,
+  { signal }: CallOptions,
+): Promise<Backend> {
+  const [bullmq, { default: pg }] = await Promise.all([loadBull(load), import('pg')]);
+  const { createPostgresBackend } = bullmq;
+  if (createPostgresBackend === undefined)
+    throw new UnsupportedError('PostgreSQL needs version 6 of bullmq; this one is older');
+  const config: ClientConfig = {
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  };
+  await prepare(new pg.Client(config), bullmq, { schema, allowUnsafe, signal });
+
+  const options = { connection: { ...config, schema, max: POOL_SIZE } };
+  const backend = quiet(createPostgresBackend('holdfast', options));
+  const shared = (name: string): BullBackend => backend.forQueue(name);
+  const flows = quiet(new bullmq.FlowProducer(options, shared));
+  const queues: BullQueue[] = [];
+  return {
+    final: bullmq.UnrecoverableError,
+    queue: (name) => {
+      const queue = quiet(new bullmq.Queue(name, options, shared));
+      queues.push(queue);
+      return queue;
+    },
+    addAll: async (queueName, entries) => {
+      const added = await flows.addBulk(
+        entries.map(({ data, options: opts }) => ({ name: 'job', queueName, data, opts })),
+      );
+      return added.map(({ job }) => job.id);
+    },
+    worker: (name, subscribe) =>
+      makeWorker(bullmq, name, subscribe, {
+        ...options,
+        factory: createPostgresBackend,
+        answersClosed: false,
+      }),
+    close: async () => {
+      await Promise.all([...queues, flows].map((one) => one.close().catch(() => {})));
+      await backend.close();
+    },
+  };
+}
+
+async function prepare(
+  client: Client,
+  { runMigrations, UnsupportedPostgresVersionError }: Bull,
+  { schema, allowUnsafe, signal }: Pick<PostgresLocation, 'schema' | 'allowUnsafe'> & CallOptions,
+): Promise<void> {
+  const stop = (): void => void client.end().catch(() => {});
+  signal?.addEventListener('abort', stop, { once: true });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await checkClock(client, allowUnsafe);
+    await runMigrations?.(client, schema, { skipVersionCheck: allowUnsafe });
+  } catch (error) {
+    if (error instanceof UnsafeEngineError) throw error;
+    if (UnsupportedPostgresVersionError !== undefined && error instanceof UnsupportedPostgresVersionError)
+      throw new UnsafeEngineError(error.message);
+    // whoever may not make tables finds out, when they are asked, whether they are there
+    if (Reflect.get(Object(error), 'code') === NOT_ALLOWED) return;
+    throw new EngineUnavailableError(
+      `PostgreSQL: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    await client.end().catch(() => {});
+  }
+}
+
+const NOT_ALLOWED = '42501';

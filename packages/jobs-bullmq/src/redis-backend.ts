@@ -1,0 +1,93 @@
+/**
+ * BullMQ on Redis or Valkey. Producers have a connection that refuses at once while Redis is away; workers have one that waits.
+ */
+import { EngineUnavailableError, type CallOptions } from '@holdfast/core';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Backend } from './backend.ts';
+import { loadBull, quiet, type BullQueue, type LoadBull } from './bull.ts';
+import { makeWorker } from './hand-worker.ts';
+import type { RedisLocation } from './location.ts';
+import { checkRedis } from './redis-checks.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const MAX_RECONNECT_MS = 1_000;
+
+/** Connects, checks that Redis keeps what it is given, and loads `bullmq`. */
+export async function openRedis(
+  { url, prefix, allowUnsafe }: RedisLocation,
+  load: LoadBull,
+  { signal }: CallOptions,
+): Promise<Backend> {
+  const [bullmq, { Redis: Client }] = await Promise.all([loadBull(load), import('ioredis')]);
+  const connect = (options: ConnectionOptions): Redis => {
+    const client = new Client(url, { ...CONNECTION, ...options });
+    // commands reject by themselves
+    client.on('error', () => {});
+    return client;
+  };
+  const producers = connect({ enableOfflineQueue: false });
+  try {
+    await connected(producers, signal);
+    await checkRedis(producers, allowUnsafe);
+  } catch (error) {
+    producers.disconnect();
+    throw error;
+  }
+  let consumers: Redis | undefined;
+  const shared = { connection: producers, prefix, skipWaitingForReady: true };
+  const flows = quiet(new bullmq.FlowProducer(shared));
+  const queues: BullQueue[] = [];
+  return {
+    final: bullmq.UnrecoverableError,
+    queue: (name) => {
+      const queue = quiet(new bullmq.Queue(name, shared));
+      queues.push(queue);
+      return queue;
+    },
+    addAll: async (queueName, entries) => {
+      const added = await flows.addBulk(
+        entries.map(({ data, options }) => ({ name: 'job', queueName, prefix, data, opts: options })),
+      );
+      return added.map(({ job }) => job.id);
+    },
+    worker: (name, options) => {
+      consumers ??= connect({});
+      return makeWorker(bullmq, name, options, { connection: consumers, prefix, answersClosed: true });
+    },
+    close: async () => {
+      await Promise.all([...queues, flows].map((one) => one.close().catch(() => {})));
+      producers.disconnect();
+      consumers?.disconnect();
+    },
+  };
+}
+
+/** Answers come as they are. */
+type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>;
+
+const CONNECTION: ConnectionOptions = {
+  lazyConnect: true,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  keepAlive: 10_000,
+  maxRetriesPerRequest: null,
+  retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), MAX_RECONNECT_MS),
+};
+
+async function connected(client: Redis, signal: AbortSignal | undefined): Promise<void> {
+  const stop = (): void => client.disconnect();
+  signal?.addEventListener('abort', stop, { once: true });
+  let cause: unknown;
+  const keep = (error: unknown): void => {
+    cause ??= error;
+  };
+  client.on('error', keep);
+  try {
+    await client.connect();
+  } catch (error) {
+    const why = cause ?? error;
+    throw new EngineUnavailableError(`Redis: ${why instanceof Error ? why.message : String(why)}`, why);
+  } finally {
+    client.off('error', keep);
+    signal?.removeEventListener('abort', stop);
+  }
+}
