@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobQueue } from '@holdfast/core';
+import { bullmq } from '@holdfast/jobs-bullmq';
 import { sqlite } from '@holdfast/jobs-sqlite';
 import { describe, expect, it } from 'vitest';
 import { loadEngines } from '../../src/index.ts';
@@ -13,6 +14,8 @@ const packages = fileURLToPath(new URL('../../../', import.meta.url));
 describe('loadEngines', () => {
   it('gives the engine that a URL needs', async () => {
     expect(await loadEngines('sqlite:./jobs.db')).toEqual([sqlite]);
+    for (const scheme of ['redis', 'rediss', 'postgres', 'postgresql'])
+      expect(await loadEngines(`${scheme}://localhost`)).toEqual([bullmq]);
     expect(await loadEngines('memory:')).toEqual([]);
   });
 
