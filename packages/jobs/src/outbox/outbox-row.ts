@@ -1,5 +1,5 @@
 /** A job on its way: what an outbox row holds, how it is made from what the caller says, and what the queue is told. */
-import type { JobInput, JobOptions, JobPriority } from '@holdfast/core';
+import type { EnqueueResult, JobInput, JobOptions, JobPriority } from '@holdfast/core';
 import {
   UNLIMITED_RETRIES,
   checkBetween,
@@ -47,7 +47,7 @@ const MAX_DELAY_MS = 315_576_000_000;
  *
  * @throws TypeError, RangeError, PayloadInvalidError, PayloadTooLargeError
  */
-export function toRow(payload: unknown, options: JobOptions, maxPayloadBytes: number): NewRow {
+export function toRow(payload: unknown, options: JobOptions, maxPayloadBytes: number, root?: string): NewRow {
   checkOptions('options', options);
   const { delayMs = 0, priority = 'normal', headers = {} } = options;
   // a job's own context may be passed on: what it says of that job is not meant for this one
@@ -56,7 +56,7 @@ export function toRow(payload: unknown, options: JobOptions, maxPayloadBytes: nu
   const maxRetries = options.maxRetries === behind?.maxRetries ? undefined : options.maxRetries;
   return {
     id: id === undefined ? globalThis.crypto.randomUUID() : checkName('id', id),
-    body: encodePayload(payload, maxPayloadBytes),
+    body: encodePayload(payload, maxPayloadBytes, root),
     headers: JSON.stringify(checkHeaders(headers)),
     delayMs: Math.ceil(checkBetween('delayMs', delayMs, 0, MAX_DELAY_MS)),
     priority: checkOneOf('priority', priority, ['high', 'normal', 'low']),
@@ -65,6 +65,26 @@ export function toRow(payload: unknown, options: JobOptions, maxPayloadBytes: nu
         ? null
         : Math.min(checkInteger('maxRetries', maxRetries, 0, true), UNLIMITED_RETRIES),
   };
+}
+
+/**
+ * Checks and encodes several jobs, before any is written.
+ *
+ * @throws what `toRow` throws
+ */
+export function toRows(jobs: readonly JobInput<unknown>[], maxPayloadBytes: number): readonly NewRow[] {
+  if (!Array.isArray(jobs)) throw invalidType('jobs', 'an array', jobs);
+  return jobs.map((job: JobInput<unknown>, index) => {
+    checkOptions(`jobs[${index}]`, job);
+    return toRow(job.payload, job, maxPayloadBytes, `jobs[${index}].payload`);
+  });
+}
+
+/** What became of rows, of which those of `added` ids are new. */
+export function resultsOf(rows: readonly NewRow[], added: readonly string[]): readonly EnqueueResult[] {
+  const fresh = new Set(added);
+  // the second one of an id in one call is a duplicate of the first
+  return rows.map(({ id }) => ({ status: fresh.delete(id) ? 'enqueued' : 'duplicate', id }));
 }
 
 /**

@@ -2,7 +2,7 @@
  * An outbox in PostgreSQL: jobs that are enqueued in the caller's own transaction, and reach their queue once it is committed. They
  * arrive at least once, with the row's id as the job's id.
  */
-import type { EnqueueResult, JobOptions, JobQueue } from '@holdfast/core';
+import type { EnqueueResult, JobInput, JobOptions, JobQueue } from '@holdfast/core';
 import {
   checkBoolean,
   checkInteger,
@@ -20,7 +20,7 @@ import {
 } from '../postgres/postgres-client.ts';
 import { forwardSettings, type ForwardOptions } from './forward-options.ts';
 import { startForwarder, type OutboxForwarder } from './forwarder.ts';
-import { toRow } from './outbox-row.ts';
+import { resultsOf, toRow, toRows } from './outbox-row.ts';
 import { PostgresTable, insertPostgres, migrateOutbox, restorePostgres } from './postgres-table.ts';
 import type { OutboxOptions } from './sqlite-outbox.ts';
 
@@ -66,12 +66,19 @@ export class PostgresOutbox<T> {
    * @throws TypeError, RangeError, PayloadInvalidError, PayloadTooLargeError, and what PostgreSQL answers (as rejections)
    */
   async enqueue(tx: PostgresQueryable, payload: T, options: JobOptions = {}): Promise<EnqueueResult> {
-    checkQueryable('tx', tx);
-    if (isPool(tx))
-      throw invalidType('tx', 'the client whose transaction the job belongs to, not a pool', tx);
     const row = toRow(payload, options, this.#maxPayloadBytes);
-    const added = await insertPostgres(tx, this.name, row);
-    return { status: added ? 'enqueued' : 'duplicate', id: row.id };
+    const added = await insertPostgres(checkTransaction(tx), this.name, [row]);
+    return { status: added.length === 1 ? 'enqueued' : 'duplicate', id: row.id };
+  }
+
+  /**
+   * Writes several jobs, in their order and by one statement; results are in the order of `jobs`.
+   *
+   * @throws what `enqueue` throws
+   */
+  async enqueueMany(tx: PostgresQueryable, jobs: readonly JobInput<T>[]): Promise<readonly EnqueueResult[]> {
+    const rows = toRows(jobs, this.#maxPayloadBytes);
+    return resultsOf(rows, await insertPostgres(checkTransaction(tx), this.name, rows));
   }
 
   /**
@@ -97,4 +104,11 @@ export class PostgresOutbox<T> {
     checkQueryable('db', db);
     return restorePostgres(db, this.name);
   }
+}
+
+/** A pool would take any connection, and commit by itself. */
+function checkTransaction(tx: PostgresQueryable): PostgresQueryable {
+  checkQueryable('tx', tx);
+  if (isPool(tx)) throw invalidType('tx', 'the client whose transaction the job belongs to, not a pool', tx);
+  return tx;
 }

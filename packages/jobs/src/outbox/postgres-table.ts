@@ -38,9 +38,12 @@ CREATE INDEX IF NOT EXISTS holdfast_outbox_aside ON holdfast_outbox (outbox, seq
 const INSERT = `
 WITH added AS (
   INSERT INTO holdfast_outbox (outbox, id, body, headers, delay_ms, priority, max_retries)
-  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING seq
+  SELECT $1, id, body, headers, delay_ms, priority, max_retries
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::integer[]) WITH ORDINALITY
+    AS job (id, body, headers, delay_ms, priority, max_retries, place)
+  ORDER BY place ON CONFLICT DO NOTHING RETURNING id
 )
-SELECT pg_notify('${CHANNEL}', $1) FROM added`;
+SELECT id, pg_notify('${CHANNEL}', $1) FROM added`;
 
 const TAKE = `
 SELECT seq::text, id, body, headers, delay_ms::float8, priority, max_retries,
@@ -64,11 +67,24 @@ export function migrateOutbox(db: PostgresQueryable): Promise<void> {
   return migratePostgres(db, SCHEMA);
 }
 
-/** Writes a row in the transaction that `tx` has open; false where one of its id is there. */
-export async function insertPostgres(tx: PostgresQueryable, outbox: string, row: NewRow): Promise<boolean> {
-  const { id, body, headers, delayMs, priority, maxRetries } = row;
-  const { rows } = await tx.query(INSERT, [outbox, id, body, headers, delayMs, priority, maxRetries]);
-  return rows.length === 1;
+/** Writes rows in the transaction that `tx` has open; gives the ids of those that were not there. */
+export async function insertPostgres(
+  tx: PostgresQueryable,
+  outbox: string,
+  rows: readonly NewRow[],
+): Promise<readonly string[]> {
+  if (rows.length === 0) return [];
+  const column = <K extends keyof NewRow>(key: K): NewRow[K][] => rows.map((row) => row[key]);
+  const added = await tx.query(INSERT, [
+    outbox,
+    column('id'),
+    column('body'),
+    column('headers'),
+    column('delayMs'),
+    column('priority'),
+    column('maxRetries'),
+  ]);
+  return added.rows.map(({ id }) => String(id));
 }
 
 /** Puts rows that were set aside in line again. */

@@ -2,12 +2,12 @@
  * An outbox in SQLite: jobs that are enqueued in the caller's own transaction, and reach their queue once it is committed. They
  * arrive at least once, with the row's id as the job's id.
  */
-import type { EnqueueResult, JobOptions, JobQueue } from '@holdfast/core';
+import type { EnqueueResult, JobInput, JobOptions, JobQueue } from '@holdfast/core';
 import { checkInteger, checkName, checkOptions } from '@holdfast/core/internal';
 import { checkSqlite, transact, type SqliteDatabase } from '../sqlite/sqlite-database.ts';
 import { forwardSettings, type ForwardOptions } from './forward-options.ts';
 import { startForwarder, type OutboxForwarder } from './forwarder.ts';
-import { toRow } from './outbox-row.ts';
+import { resultsOf, toRow, toRows } from './outbox-row.ts';
 import { SqliteTable, insertSqlite, migrateSqlite, restoreSqlite } from './sqlite-table.ts';
 
 /** How an outbox is made. */
@@ -63,10 +63,22 @@ export class SqliteOutbox<T> {
   enqueue(db: SqliteDatabase, payload: T, options: JobOptions = {}): EnqueueResult {
     checkSqlite('db', db);
     const row = toRow(payload, options, this.#maxPayloadBytes);
-    const added = insertSqlite(db, this.name, row);
-    // committed by then, most likely; if not, it is found by looking
+    const added = insertSqlite(db, this.name, [row]);
     this.#wakeSoon();
-    return { status: added ? 'enqueued' : 'duplicate', id: row.id };
+    return { status: added.length === 1 ? 'enqueued' : 'duplicate', id: row.id };
+  }
+
+  /**
+   * Writes several jobs, in their order; results are in the order of `jobs`.
+   *
+   * @throws what `enqueue` throws
+   */
+  enqueueMany(db: SqliteDatabase, jobs: readonly JobInput<T>[]): readonly EnqueueResult[] {
+    checkSqlite('db', db);
+    const rows = toRows(jobs, this.#maxPayloadBytes);
+    const added = insertSqlite(db, this.name, rows);
+    this.#wakeSoon();
+    return resultsOf(rows, added);
   }
 
   /**
@@ -85,6 +97,7 @@ export class SqliteOutbox<T> {
     return forwarder;
   }
 
+  /** What is written now is committed by then, most likely; if not, it is found by looking. */
   #wakeSoon(): void {
     if (this.#waking || this.#forwarders.size === 0) return;
     this.#waking = true;

@@ -47,12 +47,14 @@ export function migrateSqlite(db: SqliteDatabase): void {
   db.exec(SCHEMA);
 }
 
-/** Writes a row in whatever transaction is open; false where one of its id is there. */
-export function insertSqlite(db: SqliteDatabase, outbox: string, row: NewRow): boolean {
-  const { id, body, headers, delayMs, priority, maxRetries } = row;
+/** Writes rows in whatever transaction is open; gives the ids of those that were not there. */
+export function insertSqlite(db: SqliteDatabase, outbox: string, rows: readonly NewRow[]): readonly string[] {
   const insert = db.prepare(INSERT);
-  const { changes } = insert.run(outbox, id, body, headers, delayMs, priority, maxRetries, Date.now());
-  return Number(changes) === 1;
+  const added = rows.filter(({ id, body, headers, delayMs, priority, maxRetries }) => {
+    const { changes } = insert.run(outbox, id, body, headers, delayMs, priority, maxRetries, Date.now());
+    return Number(changes) === 1;
+  });
+  return added.map(({ id }) => id);
 }
 
 /** Puts rows that were set aside in line again. */

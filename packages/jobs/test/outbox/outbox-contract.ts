@@ -6,6 +6,7 @@ import {
   type EnqueueResult,
   type HoldfastEvent,
   type JobContext,
+  type JobInput,
   type JobOptions,
   type JobQueueOptions,
 } from '@holdfast/core';
@@ -25,6 +26,8 @@ export interface OutboxUnderTest {
     entries: readonly Entry[],
     end?: 'COMMIT' | 'ROLLBACK',
   ) => Promise<readonly EnqueueResult[]>;
+  /** Writes by one call, within one transaction that is committed. */
+  readonly writeMany: (jobs: readonly JobInput<unknown>[]) => Promise<readonly EnqueueResult[]>;
   forward(queue: JobQueue<unknown>, options?: ForwardOptions): OutboxForwarder;
   restore(): Promise<number>;
   /** How many rows there are. */
@@ -108,6 +111,41 @@ export function outboxContract(fresh: () => Promise<OutboxUnderTest>): void {
       ]);
       const seen = collect(forwardingTo(queueOf()));
       await expect.poll(() => seen.map(({ payload }) => payload)).toEqual([1, 3]);
+    });
+
+    it('takes many jobs at once, in their order', async () => {
+      await outbox.write([{ payload: 'before', options: { id: 'b' } }]);
+      const jobs = [
+        { payload: 1, id: 'a', headers: { trace: 'x' } },
+        { payload: 2, id: 'b' },
+        { payload: 3, id: 'a' },
+        ...Array.from({ length: 50 }, (_, n) => ({ payload: n + 4, maxRetries: n === 0 ? 0 : undefined })),
+      ];
+      const results = await outbox.writeMany(jobs);
+      expect(results.slice(0, 3)).toEqual([
+        { status: 'enqueued', id: 'a' },
+        { status: 'duplicate', id: 'b' },
+        { status: 'duplicate', id: 'a' },
+      ]);
+      expect(new Set(results.map(({ id }) => id)).size).toBe(52);
+      expect(await outbox.writeMany([])).toEqual([]);
+      const seen = collect(forwardingTo(queueOf({ retry: { maxRetries: 2 } })));
+      await expect
+        .poll(() => seen.map(({ payload }) => payload))
+        .toEqual(['before', 1, ...Array.from({ length: 50 }, (_, n) => n + 4)]);
+      expect(seen[1]?.ctx.headers).toEqual({ trace: 'x' });
+      expect(seen.slice(2, 4).map(({ ctx }) => ctx.maxRetries)).toEqual([0, 2]);
+    });
+
+    it('takes all of many jobs or none', async () => {
+      await expect(outbox.writeMany([{ payload: 1 }, { payload: { at: new Date() } }])).rejects.toMatchObject(
+        {
+          code: 'PAYLOAD_INVALID',
+          path: 'jobs[1].payload.at',
+        },
+      );
+      await expect(outbox.writeMany({} as JobInput<unknown>[])).rejects.toThrow('jobs must be an array');
+      expect(await outbox.rows()).toBe(0);
     });
 
     it('gives each job an id of its own where none is given', async () => {

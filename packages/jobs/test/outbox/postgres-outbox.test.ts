@@ -48,6 +48,14 @@ onServer(postgresServer, (server) => {
 
   outboxContract(async () => ({
     write,
+    writeMany: async (jobs) => {
+      const client = await pool.connect();
+      try {
+        return await outbox.enqueueMany(client, jobs);
+      } finally {
+        client.release();
+      }
+    },
     forward: (queue, options) => outbox.forward(queue, { db: pool, ...options }),
     restore: () => outbox.restore(pool),
     rows,

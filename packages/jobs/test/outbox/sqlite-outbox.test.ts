@@ -32,6 +32,7 @@ async function fresh(shared: boolean, file = newFile()): Promise<OutboxUnderTest
       db.exec(end);
       return results;
     },
+    writeMany: async (jobs) => outbox.enqueueMany(db, jobs),
     forward: (queue, options) => outbox.forward(queue, { db: shared ? db : connect(file), ...options }),
     restore: () => outbox.restore(db),
     rows: async () => Number(Object(db.prepare('SELECT count(*) AS n FROM holdfast_outbox').get()).n),
