@@ -27,7 +27,7 @@ export function onServer(kind: ServerKind, body: (server: ServerInUse) => void):
 }
 
 /** How the name of a group begins that is skipped, before it says why: scripts/vitest-report.mjs looks for it. */
-const SKIP = 'SKIP ';
+export const SKIP = 'SKIP ';
 
 function missingBinary({ binary, debianPackage }: ServerKind): string {
   return `${binary} not found (apt-get install ${debianPackage})`;

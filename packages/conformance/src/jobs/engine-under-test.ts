@@ -1,6 +1,9 @@
 /** An engine as the suite sees it, and one sentence that holds for every engine. */
 import { JobQueue, subscribe, type JobDriver, type JobEngine, type JobQueueOptions } from '@holdfast/core';
 import { expect } from 'vitest';
+import type { ServerInUse } from '../engines/on-server.ts';
+import type { ServerControl } from '../engines/server-process.ts';
+import { Wire } from '../engines/wire.ts';
 import { spawnWorker, type WorkerProcess, type WorkerTask } from './worker-process.ts';
 
 /** What the suite needs to know of an engine. */
@@ -11,11 +14,17 @@ export interface EngineUnderTest {
   url(): string | Promise<string>;
   /** Where another process gets the engine from; absent for one that ends with its process. */
   readonly importedFrom?: { readonly specifier: string; readonly name: string } | undefined;
+  /** The server behind it; absent for one that has none. */
+  readonly server?: ServerInUse | undefined;
 }
 
 /** A test that all engines share. Its second half may depend on a capability, never on a name. */
 export interface EngineCase {
   readonly sentence: string;
+  /** It is for engines with a server: one that is killed, or one that is reached by a wire that is cut. */
+  readonly needs?: 'server' | 'wire' | undefined;
+  /** Longest time, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number | undefined;
   readonly run: (place: Place) => Promise<void>;
 }
 
@@ -23,13 +32,35 @@ export interface EngineCase {
 export class Place implements AsyncDisposable {
   readonly #under: EngineUnderTest;
   readonly #url: string;
+  readonly #wire: Wire | undefined;
   readonly #open: AsyncDisposable[] = [];
   /** With a subscriber nothing is said on the console. */
   readonly #listening: Disposable = subscribe(() => {});
 
-  constructor(under: EngineUnderTest, url: string) {
+  constructor(under: EngineUnderTest, url: string, wire?: Wire) {
     this.#under = under;
-    this.#url = url;
+    this.#url = wire?.url ?? url;
+    this.#wire = wire;
+    if (wire !== undefined) this.#open.push(wire);
+  }
+
+  /** A place for a case, with what the case needs. */
+  static async of(under: EngineUnderTest, { needs }: EngineCase): Promise<Place> {
+    const url = await under.url();
+    return new Place(under, url, needs === 'wire' ? await Wire.to(url) : undefined);
+  }
+
+  /** The server, for cases that need one. */
+  get server(): ServerControl {
+    const control = this.#under.server?.control;
+    if (control === undefined) throw new Error('There is no server that this test may touch');
+    return control;
+  }
+
+  /** The way to the server, for cases that need it. */
+  get wire(): Wire {
+    if (this.#wire === undefined) throw new Error('This test did not ask for a wire');
+    return this.#wire;
   }
 
   /** A queue object on this test's URL; several of one name are the same queue, as far as the engine reaches. */
@@ -111,6 +142,6 @@ export class Log<T> {
 }
 
 /** Expects something of what `fn` gives, sooner or later: only how fast a machine is may make it late. */
-export function eventually<T>(fn: () => T): ReturnType<typeof expect.poll<T>> {
-  return expect.poll(fn, { timeout: 10_000, interval: 10 });
+export function eventually<T>(fn: () => T, timeoutMs = 10_000): ReturnType<typeof expect.poll<T>> {
+  return expect.poll(fn, { timeout: timeoutMs, interval: 10 });
 }

@@ -4,6 +4,7 @@ import { bullmq } from '@holdfast/jobs-bullmq';
 onServer(redisServer, (server) => {
   let places = 0;
   jobEngineSuite('redis:', {
+    server,
     engine: bullmq,
     url: () => `${server.url}?prefix=test-${process.pid}-${(places += 1)}`,
     importedFrom: { specifier: '@holdfast/jobs-bullmq', name: 'bullmq' },
