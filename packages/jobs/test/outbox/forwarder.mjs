@@ -1,14 +1,13 @@
-/** A process that forwards an outbox to queue `mails` in a file, until it is killed, or kills itself at the worst moment. */
+/** A process that forwards an outbox to a queue, until it is killed, or kills itself at the worst moment. */
 import { JobQueue, subscribe } from '@holdfast/core';
-import { PostgresOutbox, SqliteOutbox } from '@holdfast/jobs';
-import { sqlite } from '@holdfast/jobs-sqlite';
+import { PostgresOutbox, SqliteOutbox, loadEngines } from '@holdfast/jobs';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { Pool } from 'pg';
 
-/** @type {{ file?: string, postgres?: string, jobs: string, dies: boolean, leaseMs: number }} */
-const { file, postgres, jobs, dies, leaseMs } = JSON.parse(process.argv[2] ?? '');
+/** @type {{ file?: string, postgres?: string, jobs: string, name: string, dies: boolean, leaseMs: number }} */
+const { file, postgres, jobs, name, dies, leaseMs } = JSON.parse(process.argv[2] ?? '');
 subscribe(() => {});
-const queue = new JobQueue({ name: 'mails', url: jobs, engines: [sqlite] });
+const queue = new JobQueue({ name, url: jobs, engines: await loadEngines(jobs) });
 if (dies) {
   const enqueueMany = queue.enqueueMany.bind(queue);
   queue.enqueueMany = async (...args) => {

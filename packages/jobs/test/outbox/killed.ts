@@ -1,10 +1,10 @@
-/** Forwarders that are killed: real processes, a real queue in a file. */
+/** Forwarders that are killed: real processes, and a queue that outlives them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { JobQueue } from '@holdfast/core';
-import { sqlite } from '@holdfast/jobs-sqlite';
 import { expect, it } from 'vitest';
+import { loadEngines } from '../../src/index.ts';
 
 /** An outbox that other processes can forward. */
 export interface KilledOutbox {
@@ -36,29 +36,31 @@ async function forwarding(settings: object): Promise<Forwarding> {
 }
 
 /** Declares the tests. */
-export function killedForwarders(fresh: () => Promise<KilledOutbox>, jobsFile: () => string): void {
+export function killedForwarders(fresh: () => Promise<KilledOutbox>, jobsUrl: () => string): void {
   it('hands over again what a forwarder had handed over when it was killed, and the queue drops the second one', async () => {
     const { database, write, rows } = await fresh();
-    const jobs = `sqlite:${jobsFile()}`;
+    const jobs = jobsUrl();
+    const name = `mails-${Date.now()}`;
     for (let n = 0; n < 3; n += 1) await write(n);
-    await using queue = new JobQueue<number>({ name: 'mails', url: jobs, engines: [sqlite] });
+    await using queue = new JobQueue<number>({ name, url: jobs, engines: await loadEngines(jobs) });
     await queue.open();
-    const dies = await forwarding({ ...database, jobs, dies: true, leaseMs: 500 });
+    const dies = await forwarding({ ...database, jobs, name, dies: true, leaseMs: 500 });
     expect(await dies.ended).toBe('SIGKILL');
     expect(await queue.stats()).toMatchObject({ waiting: 3 });
     expect(await rows()).toBe(3);
 
-    await using _ = await forwarding({ ...database, jobs, dies: false, leaseMs: 500 });
+    await using _ = await forwarding({ ...database, jobs, name, dies: false, leaseMs: 500 });
     await expect.poll(() => rows()).toBe(0);
     expect(await queue.stats()).toMatchObject({ waiting: 3 });
   });
 
   it('loses nothing when forwarders are killed again and again', async () => {
     const { database, write, rows } = await fresh();
-    const jobs = `sqlite:${jobsFile()}`;
-    await using queue = new JobQueue<number>({ name: 'mails', url: jobs, engines: [sqlite] });
+    const jobs = jobsUrl();
+    const name = `mails-${Date.now()}`;
+    await using queue = new JobQueue<number>({ name, url: jobs, engines: await loadEngines(jobs) });
     await queue.open();
-    const settings = { ...database, jobs, dies: false, leaseMs: 300 };
+    const settings = { ...database, jobs, name, dies: false, leaseMs: 300 };
     let written = 0;
     const ended = new AbortController();
     const writer = (async () => {

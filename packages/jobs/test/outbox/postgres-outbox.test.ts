@@ -1,10 +1,10 @@
-import { onServer, postgresServer } from '@holdfast/conformance';
+import { onServer, postgresServer, redisServer } from '@holdfast/conformance';
 import { JobQueue, subscribe, type EnqueueResult } from '@holdfast/core';
 import { Pool } from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PostgresOutbox, type PostgresForwardOptions } from '../../src/index.ts';
 import { temporaryFiles } from '../folder.ts';
-import { killedForwarders } from './killed.ts';
+import { killedForwarders, type KilledOutbox } from './killed.ts';
 import { outboxContract, type OutboxUnderTest } from './outbox-contract.ts';
 
 const newFile = temporaryFiles();
@@ -62,14 +62,17 @@ onServer(postgresServer, (server) => {
     sql: async (text) => void (await pool.query(text)),
   }));
 
-  killedForwarders(
-    async () => ({
-      database: { postgres: server.url },
-      write: async (payload) => void (await write([{ payload }])),
-      rows,
-    }),
-    newFile,
-  );
+  const killed = async (): Promise<KilledOutbox> => ({
+    database: { postgres: server.url },
+    write: async (payload) => void (await write([{ payload }])),
+    rows,
+  });
+  describe('before a queue in a file', () => {
+    killedForwarders(killed, () => `sqlite:${newFile()}`);
+  });
+  onServer(redisServer, (redis) => {
+    killedForwarders(killed, () => redis.url);
+  });
 
   /** A queue that collects, and a forwarder. */
   function collecting(options: Partial<PostgresForwardOptions> = {}): {

@@ -48,15 +48,18 @@ describe('SqliteOutbox', () => {
     outboxContract(() => fresh(true));
   });
 
-  killedForwarders(async () => {
-    const file = newFile();
-    const { write, rows } = await fresh(false, file);
-    return {
-      database: { file },
-      write: async (payload) => void (await write([{ payload }])),
-      rows,
-    };
-  }, newFile);
+  killedForwarders(
+    async () => {
+      const file = newFile();
+      const { write, rows } = await fresh(false, file);
+      return {
+        database: { file },
+        write: async (payload) => void (await write([{ payload }])),
+        rows,
+      };
+    },
+    () => `sqlite:${newFile()}`,
+  );
 
   it('hands a row over again when the lease of a forwarder that died has ended', async () => {
     const file = newFile();
