@@ -2,6 +2,7 @@ import { JobQueue, type EnqueueResult } from '@holdfast/core';
 import { sqlite } from '@holdfast/jobs-sqlite';
 import { describe, expect, it } from 'vitest';
 import { SqliteOutbox } from '../../src/index.ts';
+import { connectFile } from '../../../jobs-sqlite/src/binding.ts';
 import { temporaryFiles } from '../folder.ts';
 import { connections } from '../sqlite.ts';
 import { killedForwarders } from './killed.ts';
@@ -95,7 +96,8 @@ describe('SqliteOutbox', () => {
 
   it('feeds a queue that is in the same file', async () => {
     const file = newFile();
-    const db = connect(file);
+    // the SQLite that the queue uses: two of them in one process break each other's locks
+    const db = await connectFile(file);
     const outbox = new SqliteOutbox<number>({ name: 'mails' });
     await outbox.migrate(db);
     const queue = new JobQueue<number>({ name: 'mails', url: `sqlite:${file}`, engines: [sqlite] });
@@ -111,6 +113,7 @@ describe('SqliteOutbox', () => {
     await expect.poll(() => seen).toEqual(Array.from({ length: 50 }, (_, n) => n));
     await forwarder[Symbol.asyncDispose]();
     await queue[Symbol.asyncDispose]();
+    db.close();
   });
 
   it('keeps outboxes of one file apart', async () => {
