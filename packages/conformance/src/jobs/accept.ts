@@ -1,5 +1,6 @@
 /** What an engine accepts, refuses and counts. */
-import type { EnqueueResult, JobQueue } from '@holdfast/core';
+import { sleep, type EnqueueResult, type JobQueue } from '@holdfast/core';
+import * as fc from 'fast-check';
 import { expect } from 'vitest';
 import { Gate, Log, eventually, type EngineCase } from './engine-under-test.ts';
 
@@ -30,6 +31,52 @@ export const acceptCases: readonly EngineCase[] = [
         seen.add(ctx.id);
       });
       expect((await seen.reached(ODD_IDS.length)).toSorted()).toEqual(ODD_IDS.toSorted());
+    },
+  },
+  {
+    sentence: 'gives every value of JSON back, letter by letter',
+    run: async (place) => {
+      const queue = place.queue();
+      const value = fc.jsonValue({ depthSize: 'medium', stringUnit: 'binary' });
+      const sent = new Map(fc.sample(value, 300).map((payload, n) => [`job-${n}`, payload]));
+      const jobs = Array.from(sent, ([id, payload]) => ({ id, payload }));
+      for (let n = 0; n < jobs.length; n += 100) await queue.enqueueMany(jobs.slice(n, n + 100));
+      const seen = new Log<string>();
+      queue.consume(
+        (got, { id }) => {
+          // as text: the order of members counts too
+          expect(JSON.stringify(got)).toBe(JSON.stringify(sent.get(id)));
+          seen.add(id);
+        },
+        { concurrency: 8 },
+      );
+      expect((await seen.reached(300)).toSorted()).toEqual([...sent.keys()].toSorted());
+    },
+  },
+  {
+    sentence: 'takes a payload as large as it says, and refuses a larger one and what is no JSON',
+    run: async (place) => {
+      const queue = place.queue();
+      await queue.open();
+      const largest = Math.min(queue.capabilities.maxPayloadBytes, 1_048_576);
+      // two are the quotes
+      const payload = 'ü'.repeat(Math.floor((largest - 2) / 2));
+      await expect(queue.enqueue(`${payload}üü`)).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+      await expect(queue.enqueue({ at: [1, undefined] })).rejects.toMatchObject({
+        code: 'PAYLOAD_INVALID',
+        path: '$.at[1]',
+      });
+      await expect(queue.enqueueMany([{ payload: 1 }, { payload: 1n }])).rejects.toMatchObject({
+        code: 'PAYLOAD_INVALID',
+      });
+      await queue.enqueue(payload);
+      const seen = new Log<unknown>();
+      queue.consume((got) => seen.add(got));
+      const [got] = await seen.reached(1);
+      // not toEqual: a difference would be printed
+      expect(got === payload).toBe(true);
+      await sleep(50);
+      expect(seen.entries).toHaveLength(1);
     },
   },
   {
@@ -76,6 +123,28 @@ export const acceptCases: readonly EngineCase[] = [
         }).toBe(4);
         expect(seen.entries.slice(0, 2)).toEqual([1, 4]);
       }
+    },
+  },
+  {
+    sentence: 'takes one of those who bring the same id at the same time, if it keeps ids apart at all',
+    run: async (place) => {
+      const one = place.queue<number>();
+      const { reach, dedupe } = one.capabilities;
+      if (dedupe.scope === 'none') return;
+      const other = reach === 'process' ? one : place.queue<number>();
+      await Promise.all([one.open(), other.open()]);
+      const results = await Promise.all(
+        Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? one : other).enqueue(n, { id: `id-${n % 4}` })),
+      );
+      if (dedupe.reported) {
+        const news = results.filter(({ status }) => status === 'enqueued').map(({ id }) => id);
+        expect(news.toSorted()).toEqual(['id-0', 'id-1', 'id-2', 'id-3']);
+      }
+      const seen = new Log<string>();
+      one.consume((_, { id }) => seen.add(id));
+      await seen.reached(4);
+      await sleep(100);
+      expect(seen.entries.toSorted()).toEqual(['id-0', 'id-1', 'id-2', 'id-3']);
     },
   },
   {
@@ -135,6 +204,26 @@ export const acceptCases: readonly EngineCase[] = [
       queue.consume((n) => seen.add(n));
       await Promise.all(waiting);
       expect((await seen.reached(5)).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5]);
+    },
+  },
+  {
+    sentence: 'refuses at once where it is told not to wait for room',
+    run: async (place) => {
+      const queue = place.queue<number>({ maxDepth: 2, overflow: 'reject' });
+      await queue.enqueueMany([{ payload: 1 }, { payload: 2 }]);
+      const startedAt = performance.now();
+      await expect(queue.enqueue(3)).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+      const seen = new Log<number>();
+      queue.consume((n) => seen.add(n));
+      await seen.reached(2);
+      await eventually(() =>
+        queue.enqueue(3).then(
+          () => true,
+          () => false,
+        ),
+      ).toBe(true);
+      expect(await seen.reached(3)).toEqual([1, 2, 3]);
     },
   },
   {

@@ -1,6 +1,6 @@
 /** Processes that are killed or stand still, and what becomes of their jobs. An engine that ends with its process says so instead. */
 import { expect } from 'vitest';
-import { Log, eventually, type EngineCase, type Place } from './engine-under-test.ts';
+import { Gate, Log, eventually, type EngineCase, type Place } from './engine-under-test.ts';
 
 const LEASE = { leaseMs: 1_000, crashRedeliveryMs: 2_000 };
 
@@ -97,6 +97,31 @@ export const crashCases: readonly EngineCase[] = [
     },
   },
   {
+    sentence: 'tells a handler that stood still that it has lost its lease',
+    run: async (place) => {
+      if (endsWithItsProcess(place)) return;
+      const queue = place.queue<string>();
+      await queue.enqueue('a', { id: 'a' });
+      const worker = place.process({ task: 'stall', blockMs: 3_000, leaseMs: 500, crashRedeliveryMs: 1_000 });
+      await worker?.line('started a 1');
+      const hold = new Gate();
+      const seen = new Log<number>();
+      queue.consume(
+        async (_, { attempt }) => {
+          seen.add(attempt);
+          await hold.opened;
+        },
+        { leaseMs: 500, crashRedeliveryMs: 1_000 },
+      );
+      expect(await seen.reached(1)).toEqual([2]);
+      expect(await worker?.line('aborted')).toBe('aborted a LEASE_LOST');
+      await worker?.line('finished a 1');
+      hold.open();
+      await eventually(async () => (await queue.stats())['completed']).toBe(1);
+      expect(seen.entries).toEqual([2]);
+    },
+  },
+  {
     sentence: 'keeps no process alive that has let go of it',
     run: async (place) => {
       if (endsWithItsProcess(place)) return;
@@ -121,6 +146,22 @@ export const crashCases: readonly EngineCase[] = [
       const finished = (): readonly string[] =>
         workers.flatMap((worker) => worker?.lines.filter((line) => line.startsWith('finished')) ?? []);
       await eventually(() => finished().toSorted()).toEqual(ids.map((id) => `finished ${id} 1`).toSorted());
+    },
+  },
+  {
+    sentence: 'leaves no process without its share',
+    run: async (place) => {
+      if (endsWithItsProcess(place)) return;
+      const queue = place.queue<number>();
+      const workers = [0, 1, 2].map(() => place.process({ task: 'finish', concurrency: 2, workMs: 20 }));
+      for (const worker of workers) await worker?.line('consuming');
+      await queue.enqueueMany(Array.from({ length: 150 }, (_, payload) => ({ payload })));
+      await eventually(async () => (await queue.stats())['depth'], 20_000).toBe(0);
+      const shares = (): readonly number[] =>
+        workers.map((worker) => worker?.lines.filter((line) => line.startsWith('finished')).length ?? 0);
+      await eventually(() => shares().reduce((a, b) => a + b, 0)).toBe(150);
+      // a third is fifty
+      for (const share of shares()) expect(share).toBeGreaterThanOrEqual(15);
     },
   },
 ];

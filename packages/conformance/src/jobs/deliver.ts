@@ -1,4 +1,6 @@
 /** In what order, how often and for how long an engine delivers. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { CircuitOpenError, noRetry, retryLater, sleep } from '@holdfast/core';
 import { expect } from 'vitest';
 import { Gate, Log, eventually, type EngineCase } from './engine-under-test.ts';
@@ -104,6 +106,28 @@ export const deliverCases: readonly EngineCase[] = [
     },
   },
   {
+    sentence: 'waits longer after each failure, as the back-off says',
+    run: async (place) => {
+      const queue = place.queue<string>({
+        retry: { maxRetries: 3, baseDelayMs: 100, factor: 2, jitter: 'none' },
+      });
+      const seen = new Log<number>();
+      queue.consume((_, { attempt }) => {
+        seen.add(performance.now());
+        if (attempt <= 3) throw new Error('again');
+      });
+      await queue.enqueue('a');
+      const starts = await seen.reached(4);
+      const waits = starts.slice(1).map((at, index) => at - Number(starts[index]));
+      for (const [index, delayMs] of [100, 200, 400].entries()) {
+        // whole milliseconds of another clock
+        expect(waits[index]).toBeGreaterThan(delayMs - 5);
+        expect(waits[index]).toBeLessThan(delayMs + 3_000);
+      }
+      await eventually(async () => (await queue.stats())['completed']).toBe(1);
+    },
+  },
+  {
     sentence: 'buries at once what must not be retried, and delays what asks for it',
     run: async (place) => {
       const queue = place.queue<string>();
@@ -164,6 +188,60 @@ export const deliverCases: readonly EngineCase[] = [
       const seen = new Log<[number, boolean]>();
       queue.consume((_, { attempt, redelivered }) => seen.add([attempt, redelivered]));
       expect(await seen.reached(1)).toEqual([[1, true]]);
+    },
+  },
+  {
+    sentence: 'finishes what runs in a drain that has the time, and leaves or works off what waits',
+    run: async (place) => {
+      const queue = place.queue<number>();
+      const hold = new Gate();
+      const seen = new Log<number>();
+      queue.consume(async (n) => {
+        seen.add(n);
+        await hold.opened;
+      });
+      await queue.enqueueMany([1, 2, 3].map((payload) => ({ payload })));
+      await seen.reached(1);
+      queue.close();
+      const draining = queue.drain();
+      await sleep(50);
+      hold.open();
+      expect(await draining).toEqual({ drained: true, left: 0, leaked: [] });
+      const durable = queue.capabilities.durability !== 'none';
+      expect(seen.entries).toEqual(durable ? [1] : [1, 2, 3]);
+      await queue[Symbol.asyncDispose]();
+      if (!durable) return;
+      const after = place.queue<number>();
+      after.consume((n) => seen.add(n));
+      await seen.reached(3);
+      await sleep(50);
+      expect(seen.entries.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
+    },
+  },
+  {
+    sentence: 'gives back at once what a drain had no time for, and says what only memory held',
+    run: async (place) => {
+      const queue = place.queue<number>({ retry: { maxRetries: 0 } });
+      const started = new Gate();
+      queue.consume(async (_, ctx) => {
+        started.open();
+        await sleep(60_000, ctx);
+      });
+      await queue.enqueue(1, { id: 'a' });
+      await started.opened;
+      queue.close();
+      await expect(queue.drain({ signal: AbortSignal.timeout(50) })).rejects.toBeDefined();
+      queue.cancel();
+      await queue[Symbol.asyncDispose]();
+      const after = place.queue<number>();
+      const seen = new Log<[string, number, boolean]>();
+      after.consume((_, { id, attempt, redelivered }) => seen.add([id, attempt, redelivered]));
+      if (queue.capabilities.durability === 'none') {
+        expect(await queue.drain()).toMatchObject({ drained: false, left: 1 });
+        return;
+      }
+      // within much less than the lease of 30 s
+      await eventually(() => seen.entries).toEqual([['a', 1, true]]);
     },
   },
   {
@@ -239,4 +317,34 @@ export const deliverCases: readonly EngineCase[] = [
       expect(seen.entries).toEqual([1]);
     },
   },
+  {
+    sentence: 'keeps no memory of the jobs it has done',
+    timeoutMs: 60_000,
+    run: async (place) => {
+      const queue = place.queue<number>();
+      let done = 0;
+      queue.consume(() => void (done += 1), { concurrency: 16 });
+      const heap: number[] = [];
+      for (let round = 1; round <= 5; round += 1) {
+        for (let batch = 0; batch < 10; batch += 1)
+          await queue.enqueueMany(Array.from({ length: 100 }, (_, payload) => ({ payload })));
+        await eventually(() => done, 20_000).toBe(round * 1_000);
+        heap.push(await heapInUse());
+      }
+      // the first rounds warm up; four thousand jobs more would show
+      expect(Number(heap[4]) - Number(heap[1])).toBeLessThan(3_000_000);
+    },
+  },
 ];
+
+/** Bytes, after garbage was collected. */
+async function heapInUse(): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const gc: unknown = runInNewContext('gc');
+  if (typeof gc !== 'function') throw new Error('no garbage collector to call');
+  for (let round = 0; round < 5; round += 1) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    gc();
+  }
+  return process.memoryUsage().heapUsed;
+}

@@ -5,6 +5,7 @@
 import { describe, it } from 'vitest';
 import { SKIP } from '../engines/on-server.ts';
 import { acceptCases } from './accept.ts';
+import { clockCases } from './clocks.ts';
 import { crashCases } from './crash.ts';
 import { deadLetterCases } from './dead-letters.ts';
 import { deliverCases } from './deliver.ts';
@@ -19,6 +20,7 @@ export const jobEngineCases: Readonly<Record<string, readonly EngineCase[]>> = {
   'dead letters': deadLetterCases,
   'several queue objects': shareCases,
   'crashes and leases': crashCases,
+  'clocks that disagree': clockCases,
   'servers that go away': outageCases,
 };
 

@@ -6,14 +6,19 @@ import { fileURLToPath } from 'node:url';
 /** What the process does with queue `jobs`. */
 export interface WorkerTask {
   /**
-   * `produce` enqueues, one by one, until it is killed; `visit` enqueues and consumes a little and lets go; the others consume, and
+   * `produce` enqueues, one by one, until it is killed; `delay` enqueues one job that is to wait a second; `visit`
+   * enqueues and consumes a little and lets go; the others consume, and
    * differ in what their handler does.
    */
-  readonly task: 'produce' | 'visit' | 'finish' | 'hang' | 'block' | 'die';
+  readonly task: 'produce' | 'delay' | 'visit' | 'finish' | 'hang' | 'block' | 'stall' | 'die';
   readonly leaseMs?: number | undefined;
   readonly crashRedeliveryMs?: number | undefined;
-  /** How long `block` keeps its event loop from turning. */
+  /** How long `block` and `stall` keep their event loop from turning; `stall` then waits until its signal aborts. */
   readonly blockMs?: number | undefined;
+  /** How long a handler works. */
+  readonly workMs?: number | undefined;
+  /** How far the clock of the process is ahead. */
+  readonly clockMs?: number | undefined;
   readonly concurrency?: number | undefined;
 }
 

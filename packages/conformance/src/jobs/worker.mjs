@@ -4,9 +4,9 @@
  */
 import { JobQueue } from '@holdfast/core';
 
-const { specifier, name, url, task, leaseMs, crashRedeliveryMs, blockMs, concurrency } = JSON.parse(
-  process.argv[2] ?? '',
-);
+const { specifier, name, url, task, leaseMs, crashRedeliveryMs, blockMs, workMs, clockMs, concurrency } =
+  JSON.parse(process.argv[2] ?? '');
+if (clockMs !== undefined) shiftClock(clockMs);
 const { [name]: engine } = await import(specifier);
 const queue = new JobQueue({
   name: 'jobs',
@@ -20,11 +20,42 @@ function say(text) {
   process.stdout.write(`${text}\n`);
 }
 
+/** Sets the clock of this process ahead, or back. @param {number} byMs */
+function shiftClock(byMs) {
+  const Real = Date;
+  globalThis.Date = class extends Real {
+    /** @param {[]} given */
+    constructor(...given) {
+      if (given.length === 0) super(Real.now() + byMs);
+      else super(...given);
+    }
+    static now() {
+      return Real.now() + byMs;
+    }
+  };
+}
+
+/** Says whether the engine lets this process in. */
+async function open() {
+  try {
+    await queue.open();
+  } catch (error) {
+    say(`refused ${Reflect.get(Object(error), 'code')}`);
+    process.exit(0);
+  }
+}
+
 if (task === 'produce') {
+  await open();
   for (let n = 0; ; n += 1) {
     const { id } = await queue.enqueue({ n }, { id: `produced-${n}` });
     say(`accepted ${id}`);
   }
+} else if (task === 'delay') {
+  await open();
+  const { id } = await queue.enqueue('late', { delayMs: 1_000 });
+  say(`accepted ${id}`);
+  await queue[Symbol.asyncDispose]();
 } else if (task === 'visit') {
   const done = new Promise((resolve) => queue.consume(resolve));
   await queue.enqueue('soon');
@@ -41,11 +72,15 @@ if (task === 'produce') {
       say(`started ${id} ${attempt}`);
       if (task === 'hang') await new Promise((resolve) => setTimeout(resolve, 60_000));
       if (task === 'die') process.kill(process.pid, 'SIGKILL');
-      if (task === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs);
+      if (workMs !== undefined) await new Promise((resolve) => setTimeout(resolve, workMs));
+      if (task === 'block' || task === 'stall')
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs);
+      if (task === 'stall' && !signal.aborted)
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
       say(`finished ${id} ${attempt}`);
     },
     { leaseMs, crashRedeliveryMs, concurrency },
   );
-  await queue.open();
+  await open();
   say('consuming');
 }
