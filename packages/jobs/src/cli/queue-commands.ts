@@ -40,16 +40,21 @@ export const queueCommands: readonly Command[] = [
 async function listQueues({ place }: Invocation): Promise<Answer> {
   const names = await place.names();
   const queues = await Promise.all(
-    names.map(async (queue): Promise<QueueStats> => ({ ...(await place.counts(queue)), queue })),
+    names.map(async (queue): Promise<QueueStats> => {
+      const counts = await place.counts(queue);
+      return { queue, ...counts, depth: depthOf(counts) };
+    }),
   );
   const columns = [
     { title: 'QUEUE' },
+    { title: 'DEPTH', right: true },
     ...NUMBERS.map((number) => ({ title: number.toUpperCase(), right: true })),
     { title: 'OLDEST', right: true },
     { title: '' },
   ];
   const rows = queues.map(({ queue, ...stats }) => [
     printable(queue),
+    figure(depthOf(stats)),
     ...NUMBERS.map((number) => figure(stats[number])),
     age(stats),
     stats['paused'] === true ? 'paused' : '',
@@ -64,9 +69,7 @@ interface QueueStats extends Stats {
 async function showStats({ place, operands: [name = ''] }: Invocation): Promise<Answer> {
   await using queue = await place.queue(name);
   const stats = await place.counts(queue.name);
-  const { waiting, active, delayed } = stats;
-  const known = typeof waiting === 'number' && typeof active === 'number' && typeof delayed === 'number';
-  const depth = known ? waiting + active + delayed : undefined;
+  const depth = depthOf(stats);
   const rows = [
     ...NUMBERS.map((number) => [number, figure(stats[number])]),
     ['depth', figure(depth)],
@@ -83,6 +86,13 @@ async function setPaused({ place, operands: [name = ''] }: Invocation, paused: b
   await using queue = await place.queue(name);
   await (paused ? queue.pause() : queue.resume());
   return { json: { queue: name, paused }, text: `${paused ? 'paused' : 'resumed'} ${printable(name)}` };
+}
+
+/** Everything accepted and not finished: as the engine knows it, or from its parts. */
+function depthOf({ depth, waiting, active, delayed }: Stats): number | undefined {
+  if (typeof depth === 'number') return depth;
+  const known = typeof waiting === 'number' && typeof active === 'number' && typeof delayed === 'number';
+  return known ? waiting + active + delayed : undefined;
 }
 
 /** What is not known is no number. */

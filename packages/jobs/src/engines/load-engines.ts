@@ -8,6 +8,7 @@ interface Home {
 }
 
 const BULLMQ: Home = { specifier: '@holdfast/jobs-bullmq', name: 'bullmq' };
+const NATS: Home = { specifier: '@holdfast/jobs-nats', name: 'nats' };
 
 const HOMES: ReadonlyMap<string, Home> = new Map<string, Home>([
   ['sqlite:', { specifier: '@holdfast/jobs-sqlite', name: 'sqlite' }],
@@ -15,7 +16,8 @@ const HOMES: ReadonlyMap<string, Home> = new Map<string, Home>([
   ['rediss:', BULLMQ],
   ['postgres:', BULLMQ],
   ['postgresql:', BULLMQ],
-  ['nats:', { specifier: '@holdfast/jobs-nats', name: 'nats' }],
+  ['nats:', NATS],
+  ['tls:', NATS],
 ]);
 
 /**

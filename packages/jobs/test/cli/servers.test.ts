@@ -33,7 +33,7 @@ function commandsOn(kind: ServerKind): void {
       });
       const stats = await command('stats', name, '--json');
       expect(stats).toMatchObject({ code: 0, err: '' });
-      expect(JSON.parse(stats.out)).toMatchObject({ queue: name, waiting: 1, active: 0 });
+      expect(JSON.parse(stats.out)).toMatchObject({ queue: name, depth: 1 });
       const queues = await command('queues');
       expect(queues).toMatchObject({ code: 0, err: '' });
       expect(queues.out).toContain(name);
@@ -56,7 +56,7 @@ function commandsOn(kind: ServerKind): void {
         code: 1,
         err: '',
       });
-      expect(JSON.parse((await command('stats', name, '--json')).out)).toMatchObject({ waiting: 1, dead: 2 });
+      expect(JSON.parse((await command('stats', name, '--json')).out)).toMatchObject({ depth: 1, dead: 2 });
       expect(await command('dead', 'remove', name, '--all', '--yes')).toMatchObject({
         code: 0,
         out: `removed 2 jobs of ${name}\n`,

@@ -48,9 +48,9 @@ describe('queues and stats', () => {
     const { code, out } = await holdfastJobs(['queues', '--url', url]);
     expect(code).toBe(0);
     const [head, audits, mails, ...rest] = out.trimEnd().split('\n');
-    expect(head).toBe('QUEUE   WAITING  ACTIVE  DELAYED  DEAD  OLDEST');
-    expect(audits).toMatch(/^audits +1 +0 +0 +0 +\d+ m?s/);
-    expect(mails).toMatch(/^mails +1 +0 +1 +0 +\d+ m?s +paused$/);
+    expect(head).toBe('QUEUE   DEPTH  WAITING  ACTIVE  DELAYED  DEAD  OLDEST');
+    expect(audits).toMatch(/^audits +1 +1 +0 +0 +0 +\d+ m?s/);
+    expect(mails).toMatch(/^mails +2 +1 +0 +1 +0 +\d+ m?s +paused$/);
     expect(rest).toEqual([]);
 
     const listed: unknown = JSON.parse((await holdfastJobs(['list', '--json'], { url })).out);
@@ -58,6 +58,7 @@ describe('queues and stats', () => {
       queues: [
         {
           queue: 'audits',
+          depth: 1,
           waiting: 1,
           active: 0,
           delayed: 0,
@@ -67,6 +68,7 @@ describe('queues and stats', () => {
         },
         {
           queue: 'mails',
+          depth: 2,
           waiting: 1,
           active: 0,
           delayed: 1,

@@ -27,7 +27,7 @@ describe('loadEngines', () => {
   it.each(['kafka://ada:secret@broker', 'https://example.org'])('knows no package for %s', async (url) => {
     const error: unknown = await loadEngines(url).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(RangeError);
-    expect(String(error)).toContain('sqlite:, redis:, rediss:, postgres:, postgresql:, nats:');
+    expect(String(error)).toContain('sqlite:, redis:, rediss:, postgres:, postgresql:, nats:, tls:');
     expect(String(error)).not.toContain('secret');
   });
 
