@@ -1,7 +1,7 @@
 /** A replica, as what deploys it sees it: a process that says its port, gets SIGTERM, and SIGKILL where that takes too long. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import type { ReplicaSettings } from './replica/settings.ts';
 import { program } from './talking-process.ts';
 
@@ -13,38 +13,40 @@ export interface Ending {
   readonly durationMs: number;
 }
 
-/** A replica that runs. */
+/** One replica. */
 export class Replica {
-  readonly port: number;
   readonly #child: ChildProcess;
+  readonly #lines: Interface;
+  readonly #exit: Promise<string>;
+  readonly #name: string;
 
-  private constructor(child: ChildProcess, port: number) {
-    this.#child = child;
-    this.port = port;
-  }
-
-  /** Starts one, and waits until it listens. */
-  static async start(settings: ReplicaSettings): Promise<Replica> {
+  constructor(settings: ReplicaSettings) {
+    this.#name = `${settings.strategy} on ${settings.server}`;
     const child = spawn(process.execPath, [program('replica/main'), JSON.stringify(settings)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const lines = createInterface({ input: child.stdout }); // reads on, so that the replica can always write
-    const [line] = (await Promise.race([once(lines, 'line'), once(lines, 'close')])) as [string?];
-    if (line === undefined) throw new Error(`${settings.strategy} on ${settings.server} did not start`);
-    return new Replica(child, Number(/\d+$/.exec(line)));
+    this.#child = child;
+    this.#lines = createInterface({ input: child.stdout }); // reads on, so that the replica can always write
+    this.#exit = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ?? String(code)));
+    });
+  }
+
+  /** Resolves with its port once it listens. */
+  async listening(): Promise<number> {
+    const [line] = (await Promise.race([once(this.#lines, 'line'), once(this.#lines, 'close')])) as [string?];
+    if (line === undefined) throw new Error(`${this.#name} did not start`);
+    return Number(/\d+$/.exec(line));
   }
 
   /** Tells it to end, and kills it after `graceMs`. */
-  stop(graceMs: number): Promise<Ending> {
+  async stop(graceMs: number): Promise<Ending> {
     const start = performance.now();
     const kill = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
-    return new Promise((resolve) => {
-      this.#child.once('exit', (code, signal) => {
-        clearTimeout(kill);
-        resolve({ exit: signal ?? String(code), durationMs: performance.now() - start });
-      });
-      this.#child.kill('SIGTERM');
-    });
+    this.#child.kill('SIGTERM');
+    const exit = await this.#exit;
+    clearTimeout(kill);
+    return { exit, durationMs: performance.now() - start };
   }
 
   /** Ends it, if it still runs. */

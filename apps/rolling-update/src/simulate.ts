@@ -41,13 +41,19 @@ export async function simulate(scenario: Scenario): Promise<Result> {
   }
 }
 
+/** A replica that gets connections, and its port. */
+interface Serving {
+  readonly replica: Replica;
+  readonly port: number;
+}
+
 class RollingUpdate {
   readonly #scenario: Scenario;
   readonly #ledger: string;
   /** Every process there was. */
   readonly #processes: { end(): void }[] = [];
   /** The replicas that have not been told to end, the oldest first. */
-  readonly #serving: Replica[] = [];
+  readonly #serving: Serving[] = [];
   readonly #endings: Promise<Ending>[] = [];
 
   constructor(scenario: Scenario, ledger: string) {
@@ -71,7 +77,7 @@ class RollingUpdate {
 
     const seen = await clients.stop();
     // nobody asks them any more: they only finish what they accepted
-    await Promise.all(this.#serving.map((replica) => replica.stop(this.#scenario.graceMs)));
+    await Promise.all(this.#serving.map(({ replica }) => replica.stop(this.#scenario.graceMs)));
     const processed = (await readFile(this.#ledger, 'utf8')).split('\n').slice(0, -1);
     return tally({ seen, refused: await balancer.refused(), processed, endings });
   }
@@ -86,18 +92,19 @@ class RollingUpdate {
     const { server, strategy, lameDuckMs, graceMs } = this.#scenario;
     const limitMs = graceMs - RESERVE_MS;
     const replica = this.#started(
-      await Replica.start({ server, strategy, ledger: this.#ledger, lameDuckMs, limitMs }),
+      new Replica({ server, strategy, ledger: this.#ledger, lameDuckMs, limitMs }),
     );
-    await balancer.add(replica.port);
-    this.#serving.push(replica);
+    const port = await replica.listening();
+    await balancer.add(port);
+    this.#serving.push({ replica, port });
   }
 
   /** Tells the oldest replica to end; resolves when the balancer has learned of it. */
   #retire(balancer: Balancer): Promise<void> {
-    const replica = this.#serving.shift();
-    if (replica === undefined) throw new Error('there is always a replica');
-    this.#endings.push(replica.stop(this.#scenario.graceMs));
-    return balancer.remove(replica.port, this.#scenario.learnsAfterMs);
+    const oldest = this.#serving.shift();
+    if (oldest === undefined) throw new Error('there is always a replica');
+    this.#endings.push(oldest.replica.stop(this.#scenario.graceMs));
+    return balancer.remove(oldest.port, this.#scenario.learnsAfterMs);
   }
 
   #started<P extends { end(): void }>(process: P): P {
