@@ -34,7 +34,7 @@ export async function openRedis(
     throw error;
   }
   let consumers: Redis | undefined;
-  const shared = { connection: producers, prefix, skipWaitingForReady: true };
+  const shared = { ...OPTIONS, connection: producers, prefix, skipWaitingForReady: true };
   const flows = quiet(new bullmq.FlowProducer(shared));
   const queues: BullQueue[] = [];
   return {
@@ -52,7 +52,12 @@ export async function openRedis(
     },
     worker: (name, options) => {
       consumers ??= connect({});
-      return makeWorker(bullmq, name, options, { connection: consumers, prefix, answersClosed: true });
+      return makeWorker(bullmq, name, options, {
+        ...OPTIONS,
+        connection: consumers,
+        prefix,
+        answersClosed: true,
+      });
     },
     close: async () => {
       await Promise.all([...queues, flows].map((one) => one.close().catch(() => {})));
@@ -61,6 +66,9 @@ export async function openRedis(
     },
   };
 }
+
+/** What its own checks find is only printed; ours have looked. */
+const OPTIONS = { skipVersionCheck: true };
 
 /** Answers come as they are. */
 type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>;

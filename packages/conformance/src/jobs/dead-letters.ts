@@ -51,6 +51,25 @@ export const deadLetterCases: readonly EngineCase[] = [
     },
   },
   {
+    sentence: 'buries what is stored and cannot be read, shows it, and goes on with the others',
+    run: async (place) => {
+      const queue = place.queue<string>();
+      await queue.enqueue('spoilt');
+      if (!(await place.spoil())) return;
+      await queue.enqueue('good');
+      const seen = new Log<string>();
+      queue.consume((payload) => seen.add(payload));
+      expect(await seen.reached(1)).toEqual(['good']);
+      await eventually(() => queue.deadLetters.list()).toMatchObject([
+        { attempts: 1, error: { name: 'PayloadInvalidError' } },
+      ]);
+      const [letter] = await queue.deadLetters.list();
+      expect(typeof letter?.payload).toBe('string');
+      expect(await queue.deadLetters.remove(letter?.id ?? '')).toBe(true);
+      expect(await queue.stats()).toMatchObject({ depth: 0 });
+    },
+  },
+  {
     sentence: 'neither requeues nor removes what is not there',
     run: async (place) => {
       const queue = place.queue<string>();

@@ -14,6 +14,8 @@ export interface EngineUnderTest {
   url(): string | Promise<string>;
   /** Where another process gets the engine from; absent for one that ends with its process. */
   readonly importedFrom?: { readonly specifier: string; readonly name: string } | undefined;
+  /** Makes what is stored of the jobs that wait on queue `jobs` of this URL something that cannot be read; absent where nobody can. */
+  readonly spoil?: ((url: string) => Promise<void>) | undefined;
   /** The server behind it; absent for one that has none. */
   readonly server?: ServerInUse | undefined;
 }
@@ -55,6 +57,12 @@ export class Place implements AsyncDisposable {
     const control = this.#under.server?.control;
     if (control === undefined) throw new Error('There is no server that this test may touch');
     return control;
+  }
+
+  /** Spoils what waits; false where nobody can. */
+  async spoil(): Promise<boolean> {
+    await this.#under.spoil?.(this.#url);
+    return this.#under.spoil !== undefined;
   }
 
   /** The way to the server, for cases that need it. */

@@ -1,5 +1,6 @@
 import { jobEngineSuite, onServer, redisServer } from '@holdfast/conformance';
 import { bullmq } from '@holdfast/jobs-bullmq';
+import { spoilRedis } from './spoil.ts';
 
 onServer(redisServer, (server) => {
   let places = 0;
@@ -7,6 +8,7 @@ onServer(redisServer, (server) => {
     server,
     engine: bullmq,
     url: () => `${server.url}?prefix=test-${process.pid}-${(places += 1)}`,
+    spoil: spoilRedis,
     importedFrom: { specifier: '@holdfast/jobs-bullmq', name: 'bullmq' },
   });
 });
