@@ -20,3 +20,17 @@ export const servers: readonly RelayServer[] = [
   { name: 'NestJS on Express', main: mainFile('relay-nestjs'), env: { RELAY_PLATFORM: 'express' } },
   { name: 'NestJS on Fastify', main: mainFile('relay-nestjs'), env: { RELAY_PLATFORM: 'fastify' } },
 ];
+
+/** Every server on both queues that need nothing installed. */
+export const serversByQueue: readonly RelayServer[] = servers.flatMap(({ name, main, env }) =>
+  ['memory:', 'sqlite:'].map((queue) => ({
+    name: `${name}, ${queue}`,
+    main,
+    env: { ...env, RELAY_QUEUE: queue },
+  })),
+);
+
+/** Every server with a queue that dies with its process. */
+export const serversInMemory: readonly RelayServer[] = serversByQueue.filter(
+  ({ env }) => env['RELAY_QUEUE'] === 'memory:',
+);

@@ -7,9 +7,14 @@ it('lets only the worker file of the relay import the SQLite binding', () => {
   const apps = fileURLToPath(new URL('../..', import.meta.url));
   const sources = readdirSync(apps)
     .map((app) => join(app, 'src'))
-    .flatMap((directory) => readdirSync(join(apps, directory)).map((file) => join(directory, file)));
+    .flatMap((directory) =>
+      readdirSync(join(apps, directory), { encoding: 'utf8', recursive: true }).map((file) =>
+        join(directory, file),
+      ),
+    )
+    .filter((file) => file.endsWith('.ts'));
   const importing = sources.filter((file) =>
-    /import[( ].*sqlite'/.test(readFileSync(join(apps, file), 'utf8')),
+    /^(?!import type).*import[( ].*@photostructure\/sqlite'/m.test(readFileSync(join(apps, file), 'utf8')),
   );
   expect(importing).toEqual([join('relay', 'src', 'store.sync.ts')]);
 });

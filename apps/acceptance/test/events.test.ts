@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Relay } from '../src/relay.ts';
-import { servers } from '../src/servers.ts';
+import { serversByQueue } from '../src/servers.ts';
 import { Gate, Subscriber } from '../src/subscriber.ts';
 
-describe.each(servers)('events on $name', (server) => {
+describe.each(serversByQueue)('events on $name', (server) => {
   let relay: Relay;
   let subscriber: Subscriber;
 

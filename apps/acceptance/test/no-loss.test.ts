@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { AppProcess } from '../src/app-process.ts';
-import { Relay, temporaryDirectory } from '../src/relay.ts';
-import { mainFile, servers } from '../src/servers.ts';
+import { eventually, Relay, temporaryDirectory } from '../src/relay.ts';
+import { mainFile, servers, serversByQueue, serversInMemory } from '../src/servers.ts';
 
 const total = 2_000;
 
-describe.each(servers)('no loss on $name', (server) => {
+describe.each(serversInMemory)('no loss on $name', (server) => {
   it('delivers each of 2 000 events accepted before SIGTERM to a subscriber that fails on a schedule', async () => {
     await using receiver = new AppProcess(mainFile('receiver'), { env: { PORT: '0' } });
     const subscriber = await receiver.url();
@@ -62,8 +62,46 @@ describe.each(servers)('no loss on $name', (server) => {
     const received = (await (await fetch(`${subscriber}/received`)).json()) as { unique: number };
     expect(received.unique).toBe(200);
   });
+});
 
-  it('finds events of a process that was killed, and delivers them after the next start', async () => {
+describe.each(servers)('no loss on $name with a queue that outlives it', (server) => {
+  it('leaves to the next start what SIGTERM finds of 2 000 events, exits 0, and loses and repeats none', async () => {
+    const data = await temporaryDirectory();
+    await using receiver = new AppProcess(mainFile('receiver'), { env: { PORT: '0' } });
+    const subscriber = await receiver.url();
+    const env = {
+      RELAY_QUEUE_CAPACITY: '5000',
+      RELAY_ORIGIN_CONCURRENCY: '64',
+      RELAY_CONCURRENCY: '64',
+    };
+    {
+      await using relay = await Relay.start(server, env, { data });
+      for (let next = 0; next < total; next += 500) {
+        const events = Array.from({ length: 500 }, (_, n) => ({
+          id: `n${next + n}`,
+          url: `${subscriber}/hook`,
+          payload: n,
+        }));
+        const { body } = await relay.send('POST', '/events/batch', { events });
+        expect(body['successes']).toHaveLength(500);
+      }
+      expect(await relay.stop(), relay.process.output).toEqual({ code: 0, signal: null });
+      expect((await relay.report()).outcome).toBe('clean');
+    }
+    await using relay = await Relay.start(server, env, { data });
+    await eventually(async () => {
+      const { delivered } = (await relay.get('/stats')).body['events'] as Record<string, number>;
+      return delivered === total ? true : undefined;
+    });
+    const received = await (await fetch(`${subscriber}/received`)).json();
+    expect(received).toMatchObject({ unique: total, duplicates: 0 });
+  });
+});
+
+describe.each(serversByQueue)('a kill of $name', (server) => {
+  const env = { RELAY_LEASE_MS: '500' };
+
+  it('leaves events that the next start finds and delivers', async () => {
     const data = await temporaryDirectory();
     await using receiver = new AppProcess(mainFile('receiver'), {
       env: { PORT: '0', RECEIVER_LATENCY_MS: '50' },
@@ -71,11 +109,11 @@ describe.each(servers)('no loss on $name', (server) => {
     const subscriber = await receiver.url();
     const ids = Array.from({ length: 100 }, (_, n) => `k${n}`);
     {
-      await using relay = await Relay.start(server, { RELAY_CONCURRENCY: '2' }, { data });
+      await using relay = await Relay.start(server, { ...env, RELAY_CONCURRENCY: '2' }, { data });
       await Promise.all(ids.map((id) => relay.post({ id, url: `${subscriber}/hook`, payload: 1 })));
       expect(await relay.stop('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
     }
-    await using relay = await Relay.start(server, { RELAY_CONCURRENCY: '64' }, { data });
+    await using relay = await Relay.start(server, { ...env, RELAY_CONCURRENCY: '64' }, { data });
     for (const id of ids) await relay.settled(id, ({ status }) => status === 'delivered');
     const received = (await (await fetch(`${subscriber}/received`)).json()) as { unique: number };
     expect(received.unique).toBe(100);

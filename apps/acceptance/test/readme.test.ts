@@ -11,7 +11,7 @@ const suites = readdirSync(new URL('.', import.meta.url))
   .filter((file) => file.endsWith('.test.ts'))
   .flatMap((file) => {
     const source = readFileSync(new URL(file, import.meta.url), 'utf8');
-    return source.split(/^describe\.each\(servers\)\(/m).slice(1);
+    return source.split(/^describe\.each\(servers\w*\)\(/m).slice(1);
   });
 
 it.each(patterns)('names a test that exists for $pattern', ({ suite, sentence }) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AppProcess } from '../src/app-process.ts';
 import { eventually, Relay, temporaryDirectory } from '../src/relay.ts';
-import { servers } from '../src/servers.ts';
+import { servers, serversInMemory } from '../src/servers.ts';
 import { Gate, Subscriber } from '../src/subscriber.ts';
 
 /** One request on `agent`'s connection. */
@@ -32,7 +32,7 @@ function ask(
   });
 }
 
-describe.each(servers)('shutdown of $name', (server) => {
+describe.each(serversInMemory)('shutdown of $name', (server) => {
   it('drains and exits 0 on SIGTERM, with a report', async () => {
     await using subscriber = await Subscriber.listen();
     await using relay = await Relay.start(server);
@@ -182,5 +182,41 @@ describe.each(servers)('shutdown of $name', (server) => {
     expect(performance.now() - start).toBeLessThan(5_500);
     for (const socket of [silent, half]) socket.destroy();
     kept.destroy();
+  });
+});
+
+describe.each(servers)('shutdown of $name with a queue that outlives it', (server) => {
+  it('hands back what has not begun and what is cut, exits 0, and the next start delivers both', async () => {
+    const data = await temporaryDirectory();
+    await using hung = await Subscriber.listen(() => new Promise(() => undefined));
+    {
+      await using relay = await Relay.start(
+        server,
+        { RELAY_SHUTDOWN_BUDGET_MS: '3000', RELAY_ATTEMPT_TIMEOUT_MS: '60000', RELAY_CONCURRENCY: '1' },
+        { data },
+      );
+      await relay.post({ id: 'begun', url: hung.url, payload: 1 });
+      await hung.until(({ arrivals }) => arrivals.length === 1);
+      await relay.post({ id: 'waiting', url: hung.url, payload: 1 });
+      expect(await relay.stop(), relay.process.output).toEqual({ code: 0, signal: null });
+      expect((await relay.report()).outcome).toBe('clean');
+    }
+    hung.answer = () => ({ status: 204 });
+    await using relay = await Relay.start(server, {}, { data });
+    const begun = await relay.settled('begun', ({ status }) => status === 'delivered');
+    const waiting = await relay.settled('waiting', ({ status }) => status === 'delivered');
+    expect([begun['attempts'], waiting['attempts']]).toEqual([2, 1]);
+  });
+
+  it('takes no new delivery once it is a lame duck, and ends a wait for one with 202 and Connection: close', async () => {
+    await using subscriber = await Subscriber.listen();
+    await using relay = await Relay.start(server, { RELAY_LAME_DUCK_MS: '1000' });
+    relay.process.kill('SIGTERM');
+    await eventually(async () => ((await relay.get('/readyz')).status === 503 ? true : undefined));
+    const answer = await relay.post({ id: 'late', url: subscriber.url, payload: 1 }, '?wait=delivered');
+    expect(answer).toMatchObject({ status: 202, body: { id: 'late', status: 'queued' } });
+    expect(answer.headers.get('connection')).toBe('close');
+    expect(await relay.process.exited, relay.process.output).toEqual({ code: 0, signal: null });
+    expect(subscriber.arrivals).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@
  * anything is opened; the first bad value is an EnvironmentError that names variable and value.
  */
 import { availableParallelism } from 'node:os';
+import { isQueueUrl, queueUrl } from './engines.ts';
 import { origins, type OriginFilter } from './origins.ts';
 
 /** What a relay runs with. Durations are milliseconds. */
@@ -14,6 +15,7 @@ export interface RelayConfig {
   readonly platform: 'express' | 'fastify';
   readonly queueCapacity: number;
   readonly admissionWaitMs: number;
+  readonly leaseMs: number;
   readonly concurrency: number;
   readonly maxAttempts: number;
   readonly retryBaseMs: number;
@@ -59,10 +61,10 @@ const variables = {
   host: text('HOST', '127.0.0.1', 'address to listen on'),
   queueUrl: {
     name: 'RELAY_QUEUE',
-    help: 'queue engine',
-    fallback: 'memory:',
-    expected: 'memory:',
-    parse: (value: string) => (value === 'memory:' ? value : undefined),
+    help: 'queue engine: memory:, sqlite:, redis://…, postgres://… or nats://…; sqlite: is a file in RELAY_DATA',
+    fallback: 'sqlite:',
+    expected: 'memory:, sqlite:, sqlite:./jobs.db, redis://…, postgres://… or nats://…',
+    parse: (value: string) => (isQueueUrl(value) ? value : undefined),
   },
   dataDirectory: text('RELAY_DATA', './data', 'directory of the store; nothing is written elsewhere'),
   platform: {
@@ -74,6 +76,13 @@ const variables = {
   },
   queueCapacity: integer('RELAY_QUEUE_CAPACITY', 1_000, 1, MAX_COUNT, 'events accepted and not yet settled'),
   admissionWaitMs: integer('RELAY_ADMISSION_WAIT_MS', 250, 0, MAX_TIMER_MS, 'longest wait for room'),
+  leaseMs: integer(
+    'RELAY_LEASE_MS',
+    10_000,
+    100,
+    MAX_TIMER_MS,
+    'after how long the deliveries of a relay that died are taken over, from a queue that outlives it',
+  ),
   concurrency: integer('RELAY_CONCURRENCY', 16, 1, MAX_COUNT, 'deliveries at a time'),
   maxAttempts: integer('RELAY_MAX_ATTEMPTS', 10, 1, MAX_COUNT, 'requests per event before it fails'),
   retryBaseMs: integer('RELAY_RETRY_BASE_MS', 200, 0, MAX_TIMER_MS, 'first back-off'),
@@ -119,7 +128,11 @@ export function readEnvironment(environment: Environment): RelayConfig {
   if (config.retryMaxMs < config.retryBaseMs)
     throw bad(variables.retryMaxMs, String(config.retryMaxMs), 'at least RELAY_RETRY_BASE_MS');
   const isQueueSet = environment[variables.digestQueue.name] !== undefined;
-  return isQueueSet ? config : { ...config, digestQueue: DIGESTS_PER_WORKER * config.digestWorkers };
+  return {
+    ...config,
+    queueUrl: queueUrl(config.queueUrl, config.dataDirectory),
+    digestQueue: isQueueSet ? config.digestQueue : DIGESTS_PER_WORKER * config.digestWorkers,
+  };
 }
 
 /** What `--help` prints: every variable with its default. */

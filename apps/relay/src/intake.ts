@@ -1,8 +1,9 @@
 /**
  * The door for events: stored first, then admitted to the queue, and only then accepted. What is refused is forgotten again, so
  * that nobody is sent an event whose producer was told no. Of concurrent repeats of one event the first is asked, and all get
- * its outcome; the store knows later ones.
+ * its outcome; the store knows later ones, and those that come to other relays with the same store.
  */
+import { randomUUID } from 'node:crypto';
 import type { CallOptions } from '@holdfast/core';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -10,7 +11,7 @@ import type { PostedEvent } from './event.ts';
 import { RequestError } from './request-error.ts';
 import { sameJson } from './same-json.ts';
 import type { Store } from './store.ts';
-import type { EventStatus } from './store.sync.ts';
+import type { Admission, EventStatus } from './store.sync.ts';
 
 /** An event that is the relay's now. */
 export interface Accepted {
@@ -24,9 +25,12 @@ export interface AdmissionOptions extends CallOptions {
   readonly maxWaitMs: number;
 }
 
+/** What intake needs of the store. */
+export type IntakeStore = Pick<Store, 'insert' | 'remove' | 'keep'>;
+
 /** Accepts events. */
 export class Intake {
-  readonly #store: Pick<Store, 'insert' | 'remove'>;
+  readonly #store: IntakeStore;
   readonly #deliveries: Pick<Deliveries, 'enqueue'>;
   readonly #trail: Pick<AuditTrail, 'add'>;
   readonly #underWay = new Map<
@@ -34,11 +38,7 @@ export class Intake {
     { readonly event: PostedEvent; readonly accepted: Promise<Accepted> }
   >();
 
-  constructor(
-    store: Pick<Store, 'insert' | 'remove'>,
-    deliveries: Pick<Deliveries, 'enqueue'>,
-    trail: Pick<AuditTrail, 'add'>,
-  ) {
+  constructor(store: IntakeStore, deliveries: Pick<Deliveries, 'enqueue'>, trail: Pick<AuditTrail, 'add'>) {
     this.#store = store;
     this.#deliveries = deliveries;
     this.#trail = trail;
@@ -62,25 +62,30 @@ export class Intake {
   }
 
   async #accept(event: PostedEvent, options: AdmissionOptions): Promise<Accepted> {
-    const { id, url } = event;
-    const stored = await this.#store.insert(event);
-    if (stored === undefined) {
-      await this.#admit(event, options);
-      this.#trail.add(id, options);
-      return { id, status: 'queued', lastError: undefined };
+    for (;;) {
+      const posted = { ...event, admission: randomUUID() };
+      const stored = await this.#store.insert(posted);
+      if (stored === undefined) {
+        await this.#admit(posted, options);
+        this.#trail.add(event.id, options);
+        return { id: event.id, status: 'queued', lastError: undefined };
+      }
+      const { id, status, lastError } = stored;
+      if (!isSame(stored, event))
+        throw new RequestError('ID_CONFLICT', `another event with the id ${id} was accepted before`);
+      if (status === 'queued') await this.#deliveries.enqueue(stored, options);
+      // else another relay had it, was refused, and has forgotten it: it is new
+      if (status !== 'queued' || (await this.#store.keep(stored)))
+        return { id, status, lastError: lastError ?? undefined };
     }
-    if (!isSame(stored, event))
-      throw new RequestError('ID_CONFLICT', `another event with the id ${id} was accepted before`);
-    if (stored.status === 'queued') await this.#deliveries.enqueue({ id, url }, options);
-    return { id, status: stored.status, lastError: stored.lastError ?? undefined };
   }
 
-  async #admit({ id, url }: PostedEvent, options: AdmissionOptions): Promise<void> {
+  async #admit(posted: PostedEvent & Admission, options: AdmissionOptions): Promise<void> {
     try {
-      await this.#deliveries.enqueue({ id, url }, options);
+      await this.#deliveries.enqueue(posted, options);
     } catch (error) {
-      await this.#store.remove(id);
-      throw error;
+      // what cannot be forgotten was queued by another relay, and so it is accepted
+      if (await this.#store.remove(posted)) throw error;
     }
   }
 }

@@ -18,7 +18,7 @@ export function lineOf({ type, name, data }: HoldfastEvent): string | undefined 
   const { id, attempts, error, count, reason, task, hook } = data;
   switch (type) {
     case 'job.dead':
-      return `event ${String(id)} failed after ${String(attempts)} attempts: ${describe(causeOf(error))}`;
+      return `event ${String(id).split(':', 1)[0]} failed after ${String(attempts)} attempts: ${describe(causeOf(error))}`;
     case 'queue.dropped':
       return data['why'] === 'disposed' ? `${String(count)} events stay queued in the store` : undefined;
     case 'circuit.opened':

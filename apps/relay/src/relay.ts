@@ -40,18 +40,21 @@ export class Relay {
   readonly routes: readonly Route[];
 
   constructor(config: RelayConfig, service: Service = new Service(serviceOptions(config))) {
-    const store = new Store(config.dataDirectory, config.maxAttempts);
+    const { dataDirectory: directory, maxAttempts, queueUrl } = config;
+    const shared = queueUrl !== 'memory:';
+    const store = new Store({ directory, shared, maxAttempts });
     const digests = bridge<typeof DigestSync>(new URL('./digest.sync.js', import.meta.url), {
       name: 'digests',
       maxThreads: config.digestWorkers,
       maxQueue: config.digestQueue,
     });
-    const outcomes = new Outcomes();
+    const outcomes = new Outcomes(shared ? (ids) => store.settled(ids) : undefined);
     const deliveries = new Deliveries(store, outcomes, config);
     const { queue, subscribers } = deliveries;
     service.own(
       new Resources([store, digests, queue], () => {
         deliveries.start();
+        if (shared) deliveries.handBack(service.signalAt('drain'));
         service.tasks.spawn((ctx) => deliveries.recover(ctx), {
           name: 'recovery',
           atShutdown: 'cancel',

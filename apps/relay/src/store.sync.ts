@@ -1,18 +1,27 @@
 /**
  * The store: every event with its status, and the audit trail, in one SQLite file that only this module touches. Synchronous
  * on purpose; it runs in a bridge of one thread. A batch of operations is one transaction, in order, committed to disk before
- * it returns. Trap: the lock file is what keeps a second relay out of the directory, so that no event is sent by two.
+ * it returns. Trap: where relays share a queue they share the store, and a job may be in two hands for a while (a lease that was
+ * lost), so what an attempt came to counts only while no later one has begun.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync as DatabaseClass, DatabaseSyncInstance as Database } from '@photostructure/sqlite';
 import type { PostedEvent } from './event.ts';
+import { StoreLock } from './store-lock.ts';
+import { prepareSchema } from './store-schema.ts';
 
 /** `delivering` from an attempt's start to its end; the last two are final. */
 export type EventStatus = 'queued' | 'delivering' | 'delivered' | 'failed';
 
+/** Names one admission of an event. A job that was made for an earlier one, which was refused, is nobody's. */
+export interface Admission {
+  readonly id: string;
+  readonly admission: string;
+}
+
 /** An event and what became of it. */
-export interface StoredEvent extends PostedEvent {
+export interface StoredEvent extends PostedEvent, Admission {
   readonly status: EventStatus;
   /** Requests begun. */
   readonly attempts: number;
@@ -31,10 +40,17 @@ export interface Attempt {
   readonly payload: string;
 }
 
-/** An event to be queued again after a start. `position` orders them. */
-export interface BacklogEntry {
-  readonly position: number;
+/** What an attempt came to. */
+export interface AttemptEnd {
   readonly id: string;
+  readonly attempt: number;
+  readonly status: Exclude<EventStatus, 'delivering'>;
+  readonly lastError?: string;
+}
+
+/** An event to be queued again after a start. `position` orders them. */
+export interface BacklogEntry extends Admission {
+  readonly position: number;
   readonly url: string;
   readonly acceptedAt: number;
 }
@@ -42,27 +58,53 @@ export interface BacklogEntry {
 /** What a batch may consist of. Times are milliseconds since the epoch. */
 export interface StoreOperations {
   /** Stores an event as queued; answers the stored one instead where the id is taken. */
-  insert(event: PostedEvent & { readonly at: number }): StoredEvent | undefined;
-  /** Forgets an event that was not admitted. */
-  remove(id: string): void;
+  insert(event: PostedEvent & Admission & { readonly at: number }): StoredEvent | undefined;
+  /** Forgets an event that was not admitted; false where somebody has begun to deliver it, or accepted a repeat. */
+  remove(admission: Admission): boolean;
+  /** Keeps an event whose repeat was accepted; false where it was forgotten meanwhile. */
+  keep(admission: Admission): boolean;
   find(id: string): StoredEvent | undefined;
-  /** Counts an attempt and marks the event as delivering; `undefined` where it is settled or unknown. */
-  begin(start: { readonly id: string; readonly queueDelayMs: number }): Attempt | undefined;
-  /** Ends an attempt; without `lastError` the one before is kept. */
-  end(outcome: { readonly id: string; readonly status: EventStatus; readonly lastError?: string }): void;
+  /**
+   * Counts an attempt and marks the event as delivering; `undefined` where it is settled or unknown. One whose last attempt ended
+   * with its process has failed.
+   */
+  begin(
+    start: Admission & { readonly queueDelayMs: number; readonly limit: AttemptLimit },
+  ): Attempt | undefined;
+  /** Ends an attempt; false where it no longer counts. Without `lastError` the one before is kept. */
+  end(end: AttemptEnd): boolean;
   /** Writes the trail's one entry for an accepted event. */
   audit(entry: { readonly id: string; readonly at: number }): void;
   counts(): EventCounts;
-  /** The next queued events after a position, in the order in which they were accepted. */
+  /** The next unsettled events after a position, in the order in which they were accepted. */
   backlog(after: number): readonly BacklogEntry[];
+}
+
+/** How many attempts an event may have, and what is said of one that never ended. */
+export interface AttemptLimit {
+  readonly maxAttempts: number;
+  readonly lastError: string;
 }
 
 /** What a start needs to know to clean up after a dead process. */
 export interface Recovery {
-  readonly maxAttempts: number;
   /** Why the attempts failed that were under way. */
   readonly lastError: string;
   readonly at: number;
+}
+
+/** What a start finds. */
+export interface Found {
+  /** Name of the store. */
+  readonly store: string;
+  /** Position of the last event. */
+  readonly last: number;
+}
+
+/** Where the store is, and whether other relays may use it at the same time. */
+export interface StoreSetup {
+  readonly directory: string;
+  readonly shared: boolean;
 }
 
 /** One operation with its argument. */
@@ -70,82 +112,54 @@ export type StoreCall = {
   readonly [K in keyof StoreOperations]: readonly [operation: K, argument: Parameters<StoreOperations[K]>[0]];
 }[keyof StoreOperations];
 
-const schema = `
-  PRAGMA busy_timeout = 5000;
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  CREATE TABLE IF NOT EXISTS events (
-    id TEXT PRIMARY KEY,
-    url TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    status TEXT NOT NULL DEFAULT 'queued',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    queueDelayMs INTEGER,
-    lastError TEXT,
-    acceptedAt INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS unsettled ON events (status) WHERE status IN ('queued', 'delivering');
-  CREATE TABLE IF NOT EXISTS audit (id TEXT PRIMARY KEY, acceptedAt INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS counts (status TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  INSERT OR IGNORE INTO counts VALUES ('queued', 0), ('delivering', 0), ('delivered', 0), ('failed', 0);
-  CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON events BEGIN
-    UPDATE counts SET n = n + 1 WHERE status = NEW.status;
-  END;
-  CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON events BEGIN
-    UPDATE counts SET n = n - 1 WHERE status = OLD.status;
-  END;
-  CREATE TRIGGER IF NOT EXISTS moved AFTER UPDATE OF status ON events BEGIN
-    UPDATE counts SET n = n - 1 WHERE status = OLD.status;
-    UPDATE counts SET n = n + 1 WHERE status = NEW.status;
-  END;
-`;
+/** Operations that only read, and so need not wait for anybody who writes. */
+const reading: ReadonlySet<string> = new Set<keyof StoreOperations>(['find', 'counts', 'backlog']);
 
-let store: { readonly database: Database; readonly lock: Database } | undefined;
+interface OpenStore {
+  readonly name: string;
+  readonly database: Database;
+  readonly lock: StoreLock;
+  readonly shared: boolean;
+}
+
+let store: OpenStore | undefined;
 let operations: StoreOperations | undefined;
 
 /** Opens the store in `directory`, which is made where it is missing. Returns what closes it. */
-export async function setup({ directory }: { readonly directory: string }): Promise<() => void> {
+export async function setup({ directory, shared }: StoreSetup): Promise<() => void> {
   const Binding = await loadBinding();
   mkdirSync(directory, { recursive: true });
-  const lock = new Binding(join(directory, 'relay.lock'));
-  try {
-    lock.exec('PRAGMA busy_timeout = 1000; BEGIN EXCLUSIVE');
-  } catch (error) {
-    throw new Error(`${directory} is in use by another relay`, { cause: error });
-  }
+  const lock = new StoreLock(Binding, directory, shared);
   const database = new Binding(join(directory, 'relay.db'));
-  database.exec(schema);
-  store = { database, lock };
+  store = { name: prepareSchema(database), database, lock, shared };
   operations = prepare(database);
   return close;
 }
 
 /** Runs a batch of operations in one transaction and answers each; if one throws, none has happened. */
 export function commit(calls: readonly StoreCall[]): unknown[] {
-  return transaction(() => calls.map(perform));
+  const writing = calls.some(([operation]) => !reading.has(operation));
+  return transaction(() => calls.map(perform), writing ? 'IMMEDIATE' : 'DEFERRED');
 }
 
 /**
- * What a start does before anything is delivered: attempts that a dead process left open become queued events again, or failed
- * ones where they were the last allowed, and audit entries that it still owed are written. Returns the position of the last
- * event there is.
+ * What a start does before anything is delivered: audit entries that a dead process still owed are written, and, where no other
+ * relay is at work, attempts that it left open become queued events again. Then others are let in, where they may.
  */
-export function recover({ maxAttempts, lastError, at }: Recovery): number {
-  const { database } = opened();
-  return transaction(() => {
-    database
-      .prepare("UPDATE events SET status = 'queued', lastError = ? WHERE status = 'delivering'")
-      .run(lastError);
-    database
-      .prepare("UPDATE events SET status = 'failed' WHERE status = 'queued' AND attempts >= ?")
-      .run(maxAttempts);
+export function recover({ lastError, at }: Recovery): Found {
+  const { name, database, lock, shared } = opened();
+  const last = transaction(() => {
+    if (lock.alone)
+      database
+        .prepare("UPDATE events SET status = 'queued', lastError = ? WHERE status = 'delivering'")
+        .run(lastError);
     database
       .prepare('INSERT INTO audit SELECT id, ? FROM events WHERE id NOT IN (SELECT id FROM audit)')
       .run(at);
-    return Number(
-      Object.values(database.prepare('SELECT COALESCE(MAX(rowid), 0) FROM events').get() ?? {})[0],
-    );
+    return Object.values(database.prepare('SELECT COALESCE(MAX(rowid), 0) FROM events').get() ?? {})[0];
   });
+  if (shared) lock.share();
+  return { store: name, last: Number(last) };
 }
 
 /** SQLite of Node where it has one, else the package with the same interface; decided by trying, not by version. */
@@ -170,20 +184,20 @@ async function loadBinding(): Promise<typeof DatabaseClass> {
 /** Closes the files; nothing may follow. */
 function close(): void {
   if (store === undefined) return;
-  store.database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  store.database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)'); // as far as others let it
   store.database.close();
   store.lock.close();
   store = operations = undefined;
 }
 
-function opened(): { readonly database: Database } {
+function opened(): OpenStore {
   if (store === undefined) throw new Error('the store is closed');
   return store;
 }
 
-function transaction<T>(work: () => T): T {
+function transaction<T>(work: () => T, kind: 'IMMEDIATE' | 'DEFERRED' = 'IMMEDIATE'): T {
   const { database } = opened();
-  database.exec('BEGIN IMMEDIATE');
+  database.exec(`BEGIN ${kind}`);
   try {
     const result = work();
     database.exec('COMMIT');
@@ -208,36 +222,65 @@ function perform([operation, argument]: StoreCall): unknown {
 }
 
 function prepare(database: Database): StoreOperations {
-  const columns = 'id, url, payload, status, attempts, queueDelayMs, lastError';
+  const columns = 'id, admission, url, payload, status, attempts, queueDelayMs, lastError';
   const insert = database.prepare(
-    'INSERT INTO events (id, url, payload, acceptedAt) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    'INSERT INTO events (id, admission, url, payload, acceptedAt) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   );
-  const remove = database.prepare('DELETE FROM events WHERE id = ?');
+  const remove = database.prepare(
+    'DELETE FROM events WHERE id = ? AND admission = ? AND attempts = 0 AND repeated = 0',
+  );
+  const unaudit = database.prepare('DELETE FROM audit WHERE id = ?');
+  const keep = database.prepare('UPDATE events SET repeated = 1 WHERE id = ? AND admission = ?');
   const find = database.prepare(`SELECT ${columns} FROM events WHERE id = ?`);
   const begin = database.prepare(
     `UPDATE events SET status = 'delivering', attempts = attempts + 1, queueDelayMs = COALESCE(queueDelayMs, ?)
-     WHERE id = ? AND status IN ('queued', 'delivering') RETURNING attempts AS attempt, payload`,
+     WHERE id = ? AND admission = ? AND status IN ('queued', 'delivering') AND attempts < ?
+     RETURNING attempts AS attempt, payload`,
   );
-  const end = database.prepare(
-    'UPDATE events SET status = ?, lastError = COALESCE(?, lastError) WHERE id = ?',
+  const exhaust = database.prepare(
+    `UPDATE events SET status = 'failed',
+     lastError = CASE status WHEN 'delivering' THEN ?1 ELSE COALESCE(lastError, ?1) END
+     WHERE id = ?2 AND admission = ?3 AND status IN ('queued', 'delivering') AND attempts >= ?4`,
+  );
+  const deliver = database.prepare(
+    "UPDATE events SET status = 'delivered' WHERE id = ? AND status IN ('queued', 'delivering')",
+  );
+  const fail = database.prepare(
+    `UPDATE events SET status = ?, lastError = COALESCE(?, lastError)
+     WHERE id = ? AND status = 'delivering' AND attempts = ?`,
   );
   const audit = database.prepare('INSERT OR IGNORE INTO audit VALUES (?, ?)');
   const counts = database.prepare('SELECT status, n FROM counts');
   const backlog = database.prepare(
-    `SELECT rowid AS position, id, url, acceptedAt FROM events
-     WHERE status = 'queued' AND rowid > ? ORDER BY rowid LIMIT 500`,
+    `SELECT rowid AS position, id, admission, url, acceptedAt FROM events
+     WHERE status IN ('queued', 'delivering') AND rowid > ? ORDER BY rowid LIMIT 500`,
   );
   // what SQLite answers has the columns that the statement names, of the types that the schema enforces
   const stored = (id: string): StoredEvent | undefined => find.get(id) as StoredEvent | undefined;
   return {
-    insert: ({ id, url, payload, at }) =>
-      insert.run(id, url, payload, at).changes === 0 ? stored(id) : undefined,
-    remove: (id) => void remove.run(id),
+    insert: ({ id, admission, url, payload, at }) =>
+      changed(insert.run(id, admission, url, payload, at)) ? undefined : stored(id),
+    remove({ id, admission }) {
+      const removed = changed(remove.run(id, admission));
+      if (removed) unaudit.run(id); // another relay that started meanwhile may have written it
+      return removed;
+    },
+    keep: ({ id, admission }) => changed(keep.run(id, admission)),
     find: stored,
-    begin: ({ id, queueDelayMs }) => begin.get(Math.round(queueDelayMs), id) as Attempt | undefined,
-    end: ({ id, status, lastError }) => void end.run(status, lastError ?? null, id),
+    begin({ id, admission, queueDelayMs, limit }) {
+      const { maxAttempts, lastError } = limit;
+      const begun = begin.get(Math.round(queueDelayMs), id, admission, maxAttempts);
+      if (begun === undefined) exhaust.run(lastError, id, admission, maxAttempts);
+      return begun as Attempt | undefined;
+    },
+    end: ({ id, attempt, status, lastError }) =>
+      changed(status === 'delivered' ? deliver.run(id) : fail.run(status, lastError ?? null, id, attempt)),
     audit: ({ id, at }) => void audit.run(id, at),
     counts: () => Object.fromEntries(counts.all().map((row) => Object.values(row))),
     backlog: (after) => backlog.all(after),
   };
+}
+
+function changed({ changes }: { readonly changes: number | bigint }): boolean {
+  return Number(changes) > 0;
 }

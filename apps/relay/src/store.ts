@@ -6,10 +6,11 @@ import { Batcher, type CallOptions, type Component, type ComponentHealth, type S
 import { bridge, type Bridge } from '@holdfast/node';
 import type * as Sync from './store.sync.ts';
 import type {
+  Admission,
   Attempt,
+  AttemptEnd,
   BacklogEntry,
   EventCounts,
-  EventStatus,
   StoredEvent,
   StoreCall,
   StoreOperations,
@@ -20,6 +21,22 @@ import { describe } from './verdict.ts';
 /** Why an attempt failed that was cut by the end of the relay. */
 export const INTERRUPTED = 'interrupted: the relay ended during the attempt';
 
+/** An event that has ended. */
+export interface SettledEvent {
+  readonly id: string;
+  readonly status: 'delivered' | 'failed';
+  readonly lastError: string | undefined;
+}
+
+/** How a store is made. */
+export interface StoreOptions {
+  readonly directory: string;
+  /** Whether other relays may use it at the same time. */
+  readonly shared: boolean;
+  /** How many requests an event may have. */
+  readonly maxAttempts: number;
+}
+
 /** An event store in one directory. */
 export class Store implements Component, AsyncDisposable {
   readonly name = 'store';
@@ -27,19 +44,19 @@ export class Store implements Component, AsyncDisposable {
   readonly #batcher: Batcher<StoreCall, unknown>;
   readonly #maxAttempts: number;
   #failure: unknown;
+  #id = '';
   #lastOfBefore = 0;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  /** `maxAttempts` is what an event of an earlier run may have had. */
-  constructor(directory: string, maxAttempts: number) {
+  constructor({ directory, shared, maxAttempts }: StoreOptions) {
     this.#maxAttempts = maxAttempts;
     this.#bridge = bridge<typeof Sync>(new URL('./store.sync.js', import.meta.url), {
       name: 'store',
       maxThreads: 1,
       overflow: 'wait',
       idleMs: Number.POSITIVE_INFINITY,
-      setupData: { directory },
+      setupData: { directory, shared },
     });
     this.#batcher = new Batcher((calls) => this.#commit(calls), {
       name: 'store',
@@ -54,28 +71,48 @@ export class Store implements Component, AsyncDisposable {
     return (this.#opening ??= this.#open());
   }
 
+  /** What tells this store from every other, once it is open. */
+  get id(): string {
+    return this.#id;
+  }
+
   /** Stores an event as queued; resolves with what is stored already under its id, if anything. */
-  insert(event: PostedEvent): Promise<StoredEvent | undefined> {
+  insert(event: PostedEvent & Admission): Promise<StoredEvent | undefined> {
     return this.#do('insert', { ...event, at: Date.now() });
   }
 
-  /** Forgets an event that was not admitted. */
-  remove(id: string): Promise<void> {
-    return this.#do('remove', id);
+  /** Forgets an event that was not admitted; false where somebody has begun to deliver it, or accepted a repeat. */
+  remove({ id, admission }: Admission): Promise<boolean> {
+    return this.#do('remove', { id, admission });
+  }
+
+  /** Keeps an event whose repeat was accepted; false where it was forgotten meanwhile. */
+  keep({ id, admission }: Admission): Promise<boolean> {
+    return this.#do('keep', { id, admission });
   }
 
   find(id: string, options?: CallOptions): Promise<StoredEvent | undefined> {
     return this.#do('find', id, options);
   }
 
-  /** Counts an attempt that is about to begin; `undefined` where the event needs none. */
-  begin(id: string, queueDelayMs: number): Promise<Attempt | undefined> {
-    return this.#do('begin', { id, queueDelayMs });
+  /** Those of the events that are settled. */
+  async settled(ids: readonly string[]): Promise<readonly SettledEvent[]> {
+    const events = await Promise.all(ids.map((id) => this.find(id)));
+    return events.flatMap((event) => {
+      if (event?.status !== 'delivered' && event?.status !== 'failed') return [];
+      return [{ id: event.id, status: event.status, lastError: event.lastError ?? undefined }];
+    });
   }
 
-  /** Ends an attempt. */
-  end(id: string, status: EventStatus, lastError?: string): Promise<void> {
-    return this.#do('end', lastError === undefined ? { id, status } : { id, status, lastError });
+  /** Counts an attempt that is about to begin; `undefined` where the event needs none. */
+  begin({ id, admission }: Admission, queueDelayMs: number): Promise<Attempt | undefined> {
+    const limit = { maxAttempts: this.#maxAttempts, lastError: INTERRUPTED };
+    return this.#do('begin', { id, admission, queueDelayMs, limit });
+  }
+
+  /** Ends an attempt; false where it no longer counts. */
+  end(end: AttemptEnd): Promise<boolean> {
+    return this.#do('end', end);
   }
 
   /** Writes the audit trail's entries for accepted events. */
@@ -88,11 +125,11 @@ export class Store implements Component, AsyncDisposable {
     return this.#do('counts', undefined, options);
   }
 
-  /** Events of earlier runs that are still to be delivered, in the order of acceptance. */
-  async *backlog(): AsyncGenerator<BacklogEntry> {
+  /** Events that a start finds still to be delivered, in the order of acceptance, some at a time. */
+  async *backlog(): AsyncGenerator<readonly BacklogEntry[]> {
     for (let after = 0; after < this.#lastOfBefore;) {
       const page = await this.#do('backlog', after);
-      yield* page.filter(({ position }) => position <= this.#lastOfBefore);
+      yield page.filter(({ position }) => position <= this.#lastOfBefore);
       after = page.at(-1)?.position ?? Number.POSITIVE_INFINITY;
     }
   }
@@ -128,11 +165,9 @@ export class Store implements Component, AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    this.#lastOfBefore = await this.#bridge.call.recover({
-      maxAttempts: this.#maxAttempts,
-      lastError: INTERRUPTED,
-      at: Date.now(),
-    });
+    const { store, last } = await this.#bridge.call.recover({ lastError: INTERRUPTED, at: Date.now() });
+    this.#id = store;
+    this.#lastOfBefore = last;
   }
 
   #do<K extends keyof StoreOperations>(

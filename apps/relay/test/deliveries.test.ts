@@ -2,13 +2,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { subscribe } from '@holdfast/core';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Deliveries, type DeliveryStore } from '../src/deliveries.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Deliveries, type Delivery, type DeliveryStore } from '../src/deliveries.ts';
 import { readEnvironment } from '../src/environment.ts';
 import { Outcomes, type Outcome } from '../src/outcomes.ts';
 import type { BacklogEntry } from '../src/store.sync.ts';
 
 const config = readEnvironment({
+  RELAY_QUEUE: 'memory:',
   RELAY_RETRY_BASE_MS: '1',
   RELAY_RETRY_MAX_MS: '5',
   RELAY_MAX_ATTEMPTS: '3',
@@ -24,25 +25,34 @@ let log: string[];
 /** Ids that the store says are settled. */
 let settled: Set<string>;
 let failToEnd: number;
+/** Whether the end of an attempt still counts. */
+let counts: boolean;
 let attempts: number;
+let admissions = 0;
 let backlog: readonly BacklogEntry[];
 let outcomes: Outcomes;
 let deliveries: Deliveries;
 
 const store: DeliveryStore = {
-  async begin(id) {
+  id: 'this',
+  async begin({ id }) {
     log.push(`begin ${id}`);
     if (settled.has(id)) return undefined;
     attempts += 1;
     return { attempt: attempts, payload: '1' };
   },
-  async end(id, status, lastError) {
+  async end({ id, status, lastError }) {
     log.push(`end ${id} ${status}${lastError === undefined ? '' : ` (${lastError})`}`);
     failToEnd -= 1;
     if (failToEnd >= 0) throw new Error('disk full');
+    return counts;
+  },
+  async settled(ids) {
+    const status = 'failed';
+    return ids.filter((id) => settled.has(id)).map((id) => ({ id, status, lastError: 'elsewhere' }));
   },
   async *backlog() {
-    yield* backlog;
+    yield backlog;
   },
 };
 
@@ -54,6 +64,7 @@ beforeEach(async () => {
   log = [];
   settled = new Set();
   failToEnd = 0;
+  counts = true;
   attempts = 0;
   backlog = [];
   answer = () => 204;
@@ -78,10 +89,15 @@ afterEach(async () => {
   await new Promise((resolve) => subscriber.close(resolve));
 });
 
+function event(): Delivery {
+  return { id: 'a', admission: '1', url };
+}
+
 /** Delivers event `a` and waits until it is settled. */
 async function deliver(): Promise<Outcome> {
   using waiting = outcomes.wait('a');
-  await deliveries.enqueue({ id: 'a', url }, {});
+  admissions += 1;
+  await deliveries.enqueue({ ...event(), admission: `d${admissions}` }, {});
   return await waiting.settled; // or it would be given up here
 }
 
@@ -119,7 +135,7 @@ describe('a delivery', () => {
 
   it('sends nothing for an event that was settled or refused in the meantime', async () => {
     settled.add('a');
-    await deliveries.enqueue({ id: 'a', url }, {});
+    await deliveries.enqueue(event(), {});
     await expect.poll(async () => (await deliveries.queue.stats())['depth']).toBe(0);
     expect(log).toEqual(['begin a']);
     settled.clear();
@@ -135,15 +151,15 @@ describe('a delivery', () => {
 
   it('is queued once, however often it is asked for while it is there', async () => {
     answer = () => undefined;
-    await Promise.all([1, 2, 3].map(() => deliveries.enqueue({ id: 'a', url }, {})));
+    await Promise.all([1, 2, 3].map(() => deliveries.enqueue(event(), {})));
     await expect.poll(() => log).toEqual(['begin a', 'sent']);
-    await deliveries.enqueue({ id: 'a', url }, { maxWaitMs: 0 });
+    await deliveries.enqueue(event(), { maxWaitMs: 0 });
     expect((await deliveries.queue.stats())['depth']).toBe(1);
   });
 
   it('goes back to the queue of the store when it is cut off', async () => {
     answer = () => undefined;
-    await deliveries.enqueue({ id: 'a', url }, {});
+    await deliveries.enqueue(event(), {});
     await expect.poll(() => log).toEqual(['begin a', 'sent']);
     deliveries.queue.cancel(new Error('over'));
     await expect.poll(() => log.at(-1)).toMatch(/^end a queued \(interrupted/);
@@ -152,7 +168,7 @@ describe('a delivery', () => {
   it('costs no attempt while the circuit of its origin is open', async () => {
     const { breaker } = deliveries.subscribers.for(new URL(url).origin);
     const isolation = breaker?.isolate();
-    await deliveries.enqueue({ id: 'a', url }, {});
+    await deliveries.enqueue(event(), {});
     await expect.poll(async () => Number((await deliveries.queue.stats())['released'])).toBeGreaterThan(1);
     expect(log).toEqual([]);
     using waiting = outcomes.wait('a');
@@ -163,10 +179,31 @@ describe('a delivery', () => {
 
   it('is taken up again from an earlier run, in order', async () => {
     answer = () => undefined;
-    backlog = ['x', 'y', 'z'].map((id, n) => ({ position: n + 1, id, url, acceptedAt: 0 }));
+    backlog = ['x', 'y', 'z'].map((id, n) => ({ ...event(), position: n + 1, id, acceptedAt: 0 }));
     await deliveries.recover({});
     await expect
       .poll(() => log.filter((entry) => entry !== 'sent'))
       .toEqual(['begin x', 'begin y', 'begin z']);
+  });
+
+  it('tells whoever waits what others made of the event, where it has nothing to send or its outcome comes too late', async () => {
+    settled.add('a');
+    expect(await deliver()).toEqual({ status: 'failed', lastError: 'elsewhere' });
+    settled.clear();
+    counts = false;
+    answer = () => {
+      settled.add('a');
+      return 204;
+    };
+    expect(await deliver()).toEqual({ status: 'failed', lastError: 'elsewhere' });
+  });
+
+  it('leaves jobs of another store alone', async () => {
+    const told = vi.spyOn(console, 'error').mockReturnValue();
+    const foreign = { ...event(), store: 'other' };
+    await deliveries.queue.enqueue(foreign, { id: 'foreign' });
+    await expect.poll(async () => (await deliveries.queue.stats())['delayed']).toBe(1);
+    expect([log, told.mock.calls.length]).toEqual([[], 1]);
+    told.mockRestore();
   });
 });

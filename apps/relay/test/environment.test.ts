@@ -6,11 +6,12 @@ describe('readEnvironment', () => {
     expect(readEnvironment({})).toMatchObject({
       port: 3_000,
       host: '127.0.0.1',
-      queueUrl: 'memory:',
+      queueUrl: `sqlite://${process.cwd()}/data/jobs.db`,
       dataDirectory: './data',
       platform: 'express',
       queueCapacity: 1_000,
       admissionWaitMs: 250,
+      leaseMs: 10_000,
       concurrency: 16,
       maxAttempts: 10,
       retryBaseMs: 200,
@@ -45,7 +46,10 @@ describe('readEnvironment', () => {
     ['PORT', ' 80'],
     ['PORT', '0x50'],
     ['HOST', ' '],
-    ['RELAY_QUEUE', 'redis://localhost'],
+    ['RELAY_QUEUE', 'amqp://localhost'],
+    ['RELAY_QUEUE', 'sqlite:./jobs.db?journal=off'],
+    ['RELAY_QUEUE', 'sqlite:?journal=off'],
+    ['RELAY_QUEUE', 'sqlite://host/jobs.db'],
     ['RELAY_QUEUE', 'memory'],
     ['RELAY_PLATFORM', 'koa'],
     ['RELAY_QUEUE_CAPACITY', '0'],
@@ -60,7 +64,7 @@ describe('readEnvironment', () => {
   ])('refuses %s=%j in one line that names both', (name, value) => {
     const read = (): unknown => readEnvironment({ [name]: value });
     expect(read).toThrow(EnvironmentError);
-    expect(read).toThrow(new RegExp(`^${name} .*${value.replaceAll('.', String.raw`\.`)}[^\n]*$`));
+    expect(read).toThrow(new RegExp(`^${name} .*${value.replaceAll(/[.?]/g, String.raw`\$&`)}[^\n]*$`));
   });
 
   it('refuses a longest back-off below the first one', () => {
@@ -68,6 +72,25 @@ describe('readEnvironment', () => {
       'RELAY_RETRY_MAX_MS must be at least RELAY_RETRY_BASE_MS, got "100"',
     );
   });
+});
+
+describe('RELAY_QUEUE', () => {
+  function queueUrl(RELAY_QUEUE: string, RELAY_DATA = '/var/lib/relay'): string {
+    return readEnvironment({ RELAY_QUEUE, RELAY_DATA }).queueUrl;
+  }
+
+  it('stands for a file beside the store where it is sqlite: alone', () => {
+    expect(queueUrl('sqlite:')).toBe('sqlite:///var/lib/relay/jobs.db');
+    expect(queueUrl('sqlite:?synchronous=full')).toBe('sqlite:///var/lib/relay/jobs.db?synchronous=full');
+    expect(queueUrl('sqlite:', '/srv/50% of?it')).toBe('sqlite:///srv/50%25%20of%3Fit/jobs.db');
+  });
+
+  it.each(['memory:', 'sqlite:./jobs.db', 'sqlite:///var/jobs.db?synchronous=full'])(
+    'takes %s as it is',
+    (url) => {
+      expect(queueUrl(url)).toBe(url);
+    },
+  );
 });
 
 describe('RELAY_ALLOW_ORIGINS', () => {
@@ -94,6 +117,6 @@ describe('environmentHelp', () => {
   it('lists every variable with its default', () => {
     const help = environmentHelp();
     expect(help).toMatch(/RELAY_MAX_BODY_BYTES +1048576 /);
-    expect(help.match(/^ {2}(?:PORT|HOST|RELAY_)/gm)).toHaveLength(20);
+    expect(help.match(/^ {2}(?:PORT|HOST|RELAY_)/gm)).toHaveLength(21);
   });
 });

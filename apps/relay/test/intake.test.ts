@@ -12,6 +12,8 @@ const conflict = expect.objectContaining({ code: 'ID_CONFLICT' });
 /** What happened, in order. */
 let log: string[];
 let stored: Map<string, StoredEvent>;
+/** Whether the store can forget an event. */
+let removable: boolean;
 /** How the queue answers; waits until the test says so. */
 let answerQueue: (error?: Error) => void;
 let intake: Intake;
@@ -19,6 +21,7 @@ let intake: Intake;
 beforeEach(() => {
   log = [];
   stored = new Map();
+  removable = true;
   intake = new Intake(
     {
       async insert(posted) {
@@ -27,9 +30,13 @@ beforeEach(() => {
         if (found === undefined) store(posted, 'queued');
         return found;
       },
-      async remove(id) {
+      async remove({ id }) {
         log.push('remove');
-        stored.delete(id);
+        return removable && stored.delete(id);
+      },
+      async keep({ id }) {
+        log.push('keep');
+        return stored.has(id);
       },
     },
     {
@@ -45,7 +52,14 @@ beforeEach(() => {
 });
 
 function store(posted: PostedEvent, status: EventStatus): void {
-  stored.set(posted.id, { ...posted, status, attempts: 0, queueDelayMs: null, lastError: null });
+  stored.set(posted.id, {
+    admission: 'x',
+    ...posted,
+    status,
+    attempts: 0,
+    queueDelayMs: null,
+    lastError: null,
+  });
 }
 
 async function queueAsked(): Promise<void> {
@@ -126,5 +140,34 @@ describe('Intake', () => {
     answerQueue(full);
     await expect(refused).rejects.toBe(full);
     expect([stored.size, log.includes('remove'), log.includes('audit a')]).toEqual([1, false, false]);
+  });
+
+  it('accepts what it was refused room for, where another relay has begun it or accepted a repeat', async () => {
+    removable = false;
+    const accepted = intake.accept(event, options);
+    await queueAsked();
+    answerQueue(full);
+    expect(await accepted).toMatchObject({ status: 'queued' });
+    expect(log.slice(-2)).toEqual(['remove', 'audit a']);
+  });
+
+  it('keeps what it accepts a repeat of, and begins anew where it was forgotten meanwhile', async () => {
+    store(event, 'queued');
+    const kept = intake.accept(event, options);
+    await queueAsked();
+    answerQueue();
+    expect(await kept).toMatchObject({ status: 'queued' });
+    expect(log).toEqual(['insert {"n":1,"m":2}', 'enqueue a', 'keep']);
+
+    const once = log;
+    log = [];
+    const anew = intake.accept(event, options);
+    await queueAsked();
+    stored.clear();
+    answerQueue();
+    await expect.poll(() => log).toEqual([...once, ...once.slice(0, 2)]);
+    answerQueue();
+    expect(await anew).toMatchObject({ status: 'queued' });
+    expect(log.at(-1)).toBe('audit a');
   });
 });

@@ -9,7 +9,7 @@ function line(type: string, data: Readonly<Record<string, unknown>>): string | u
 describe('the journal', () => {
   it('has a line for an event that failed for good, with the reason', () => {
     const error = noRetry(new HttpStatusError(410, 'http://x/'));
-    expect(line('job.dead', { id: 'a', attempts: 1, error })).toBe(
+    expect(line('job.dead', { id: 'a:7d9c', attempts: 1, error })).toBe(
       'event a failed after 1 attempts: HTTP 410',
     );
   });

@@ -3,15 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type * as Sync from '../src/store.sync.ts';
 import { commit, recover, setup, type StoreCall, type StoredEvent } from '../src/store.sync.ts';
 
-const event = { id: 'a', url: 'http://x/', payload: '{"n":1}', at: 1_000 };
+const event = { id: 'a', admission: 'x', url: 'http://x/', payload: '{"n":1}', at: 1_000 };
+const limit = { maxAttempts: 10, lastError: 'interrupted' };
 let directory: string;
 let close: () => void;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'relay-store-'));
-  close = await setup({ directory: join(directory, 'made', 'by', 'setup') });
+  close = await setup({ directory: join(directory, 'made', 'by', 'setup'), shared: false });
 });
 
 afterEach(() => {
@@ -19,9 +21,16 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function reopen(): Promise<void> {
+/** A second relay in the same directory. */
+async function another(shared: boolean): Promise<typeof Sync & { readonly close: () => void }> {
+  vi.resetModules();
+  const sync = await import('../src/store.sync.ts');
+  return { ...sync, close: await sync.setup({ directory: join(directory, 'made', 'by', 'setup'), shared }) };
+}
+
+async function reopen(shared = false): Promise<void> {
   close();
-  close = await setup({ directory: join(directory, 'made', 'by', 'setup') });
+  close = await setup({ directory: join(directory, 'made', 'by', 'setup'), shared });
 }
 
 function one(...call: StoreCall): unknown {
@@ -38,6 +47,7 @@ describe('the store', () => {
     await reopen();
     expect(find('a')).toEqual({
       id: 'a',
+      admission: 'x',
       url: 'http://x/',
       payload: '{"n":1}',
       status: 'queued',
@@ -59,12 +69,15 @@ describe('the store', () => {
 
   it('follows an event from attempt to attempt', () => {
     one('insert', event);
-    expect(one('begin', { id: 'a', queueDelayMs: 7.4 })).toEqual({ attempt: 1, payload: '{"n":1}' });
+    expect(one('begin', { id: 'a', admission: 'x', queueDelayMs: 7.4, limit })).toEqual({
+      attempt: 1,
+      payload: '{"n":1}',
+    });
     expect(find('a')).toMatchObject({ status: 'delivering', attempts: 1, queueDelayMs: 7, lastError: null });
-    one('end', { id: 'a', status: 'queued', lastError: 'HTTP 503' });
+    one('end', { id: 'a', attempt: 1, status: 'queued', lastError: 'HTTP 503' });
     expect(find('a')).toMatchObject({ status: 'queued', lastError: 'HTTP 503' });
-    expect(one('begin', { id: 'a', queueDelayMs: 99 })).toMatchObject({ attempt: 2 });
-    one('end', { id: 'a', status: 'delivered' });
+    expect(one('begin', { id: 'a', admission: 'x', queueDelayMs: 99, limit })).toMatchObject({ attempt: 2 });
+    one('end', { id: 'a', attempt: 1, status: 'delivered' });
     expect(find('a')).toMatchObject({
       status: 'delivered',
       attempts: 2,
@@ -80,22 +93,25 @@ describe('the store', () => {
       ['insert', { ...event, id: 'c' }],
     ]);
     commit([
-      ['end', { id: 'a', status: 'delivered' }],
-      ['end', { id: 'b', status: 'failed', lastError: 'HTTP 410' }],
-      ['remove', 'c'],
+      ['begin', { id: 'b', admission: 'x', queueDelayMs: 0, limit }],
+      ['end', { id: 'a', attempt: 1, status: 'delivered' }],
+      ['end', { id: 'b', attempt: 1, status: 'failed', lastError: 'HTTP 410' }],
+      ['remove', { id: 'c', admission: 'x' }],
     ]);
-    for (const id of ['a', 'b', 'c', 'd']) expect(one('begin', { id, queueDelayMs: 0 })).toBeUndefined();
+    for (const id of ['a', 'b', 'c', 'd'])
+      expect(one('begin', { id, admission: 'x', queueDelayMs: 0, limit })).toBeUndefined();
     expect(find('a')?.attempts).toBe(0);
   });
 
   it('counts events by status through every change and over restarts', async () => {
     commit(['a', 'b', 'c', 'd', 'e'].map((id) => ['insert', { ...event, id }]));
     commit([
-      ['begin', { id: 'a', queueDelayMs: 0 }],
-      ['begin', { id: 'b', queueDelayMs: 0 }],
-      ['end', { id: 'b', status: 'delivered' }],
-      ['end', { id: 'c', status: 'failed', lastError: 'x' }],
-      ['remove', 'd'],
+      ['begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit }],
+      ['begin', { id: 'b', admission: 'x', queueDelayMs: 0, limit }],
+      ['end', { id: 'b', attempt: 1, status: 'delivered' }],
+      ['begin', { id: 'c', admission: 'x', queueDelayMs: 0, limit }],
+      ['end', { id: 'c', attempt: 1, status: 'failed', lastError: 'x' }],
+      ['remove', { id: 'd', admission: 'x' }],
     ]);
     const counts = { queued: 1, delivering: 1, delivered: 1, failed: 1 };
     expect(one('counts', undefined)).toEqual(counts);
@@ -108,14 +124,14 @@ describe('the store', () => {
       commit([
         ['insert', event],
         ['insert', event],
-        ['remove', 'a'],
+        ['remove', { id: 'a', admission: 'x' }],
         ['insert', event],
         ['find', 'a'],
       ]),
     ).toEqual([
       undefined,
       expect.objectContaining({ id: 'a' }),
-      undefined,
+      true,
       undefined,
       expect.objectContaining({ id: 'a', status: 'queued' }),
     ]);
@@ -126,7 +142,8 @@ describe('the store', () => {
     expect(() =>
       commit([
         ['insert', event],
-        ['end', { id: 'a', status: nothing }],
+        ['begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit }],
+        ['end', { id: 'a', attempt: 1, status: nothing }],
       ]),
     ).toThrow('NOT NULL constraint failed: events.status');
     expect(find('a')).toBeUndefined();
@@ -137,7 +154,7 @@ describe('the store', () => {
 
   it('hands out the backlog in pages, in the order of acceptance', () => {
     commit(Array.from({ length: 1_200 }, (_, n) => ['insert', { ...event, id: `e${n}`, at: n }]));
-    one('end', { id: 'e3', status: 'delivered' });
+    one('end', { id: 'e3', attempt: 1, status: 'delivered' });
     const ids: string[] = [];
     for (let after = 0; ;) {
       const page = one('backlog', after) as {
@@ -163,8 +180,8 @@ describe('the store', () => {
       ['audit', { id: 'a', at: 1 }],
       ['audit', { id: 'a', at: 2 }],
     ]);
-    recover({ maxAttempts: 10, lastError: 'interrupted', at: 3 });
-    recover({ maxAttempts: 10, lastError: 'interrupted', at: 4 });
+    recover({ lastError: 'interrupted', at: 3 });
+    recover({ lastError: 'interrupted', at: 4 });
     const database = new DatabaseSync(join(directory, 'made', 'by', 'setup', 'relay.db'));
     const trail = database.prepare('SELECT id, acceptedAt FROM audit ORDER BY id').all();
     database.close();
@@ -174,22 +191,25 @@ describe('the store', () => {
     ]);
   });
 
-  it('queues what a dead process was delivering, and fails what had no attempt left', () => {
+  it('queues what a dead process was delivering; what had no attempt left fails when it would begin one', () => {
     commit([
       ['insert', event],
       ['insert', { ...event, id: 'b' }],
     ]);
     commit([
-      ['begin', { id: 'a', queueDelayMs: 0 }],
-      ['begin', { id: 'b', queueDelayMs: 0 }],
-      ['begin', { id: 'b', queueDelayMs: 0 }],
+      ['begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit }],
+      ['begin', { id: 'b', admission: 'x', queueDelayMs: 0, limit }],
+      ['begin', { id: 'b', admission: 'x', queueDelayMs: 0, limit }],
     ]);
-    recover({ maxAttempts: 2, lastError: 'interrupted', at: 5 });
+    recover({ lastError: 'interrupted', at: 5 });
     expect(find('a')).toMatchObject({
       status: 'queued',
       attempts: 1,
       lastError: 'interrupted',
     });
+    expect(
+      one('begin', { id: 'b', admission: 'x', queueDelayMs: 0, limit: { ...limit, maxAttempts: 2 } }),
+    ).toBeUndefined();
     expect(find('b')).toMatchObject({
       status: 'failed',
       attempts: 2,
@@ -197,11 +217,51 @@ describe('the store', () => {
     });
   });
 
-  it('lets nobody else into its directory', async () => {
-    vi.resetModules();
-    const another = await import('../src/store.sync.ts');
-    const opening = another.setup({ directory: join(directory, 'made', 'by', 'setup') });
-    await expect(opening).rejects.toThrow(/in use by another relay$/);
+  it('lets no later attempt be undone by the end of an earlier one, but takes any success', () => {
+    one('insert', event);
+    const begin = ['begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit }] as const;
+    commit([begin, begin]);
+    expect(one('end', { id: 'a', attempt: 1, status: 'queued', lastError: 'late' })).toBe(false);
+    expect(one('end', { id: 'a', attempt: 1, status: 'failed', lastError: 'late' })).toBe(false);
+    expect(find('a')).toMatchObject({ status: 'delivering', attempts: 2, lastError: null });
+    expect(one('end', { id: 'a', attempt: 1, status: 'delivered' })).toBe(true);
+    expect(one('end', { id: 'a', attempt: 2, status: 'queued', lastError: 'late' })).toBe(false);
+    expect(find('a')).toMatchObject({ status: 'delivered', lastError: null });
+  });
+
+  it('begins no attempt for another admission of the same event', () => {
+    one('insert', event);
+    expect(one('remove', { id: 'a', admission: 'x' })).toBe(true);
+    one('insert', { ...event, admission: 'y' });
+    expect(one('begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit })).toBeUndefined();
+    expect(one('remove', { id: 'a', admission: 'x' })).toBe(false);
+    expect(one('begin', { id: 'a', admission: 'y', queueDelayMs: 0, limit })).toMatchObject({ attempt: 1 });
+  });
+
+  it('forgets no event that is being delivered or was accepted again, and audits none that it forgets', () => {
+    commit(['a', 'b', 'c'].map((id) => ['insert', { ...event, id }]));
+    recover({ lastError: 'interrupted', at: 3 });
+    one('begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit });
+    expect(one('keep', { id: 'b', admission: 'x' })).toBe(true);
+    const forgotten = ['a', 'b', 'c'].map((id) => one('remove', { id, admission: 'x' }));
+    expect(forgotten).toEqual([false, false, true]);
+    expect(one('keep', { id: 'c', admission: 'x' })).toBe(false);
+    const database = new DatabaseSync(join(directory, 'made', 'by', 'setup', 'relay.db'));
+    const trail = database.prepare('SELECT id FROM audit ORDER BY id').all();
+    database.close();
+    expect(trail.map((entry) => Object.values(entry)[0])).toEqual(['a', 'b']);
+  });
+
+  it('opens a file of before events had admissions', async () => {
+    const file = join(directory, 'made', 'by', 'setup', 'relay.db');
+    close();
+    const database = new DatabaseSync(file);
+    database.exec('ALTER TABLE events DROP COLUMN admission; ALTER TABLE events DROP COLUMN repeated');
+    database.exec("INSERT INTO events (id, url, payload, acceptedAt) VALUES ('old', 'http://x/', '1', 1)");
+    database.close();
+    await reopen();
+    expect(find('old')).toMatchObject({ admission: '', status: 'queued' });
+    expect(one('begin', { id: 'old', admission: '', queueDelayMs: 0, limit })).toMatchObject({ attempt: 1 });
   });
 
   it('leaves all of it in the main file when it is closed', () => {
@@ -210,5 +270,49 @@ describe('the store', () => {
     const log = join(directory, 'made', 'by', 'setup', 'relay.db-wal');
     expect(existsSync(log) ? statSync(log).size : 0).toBe(0);
     expect(() => commit([])).toThrow('the store is closed');
+  });
+
+  describe('in a directory that somebody uses', () => {
+    const busy = /in use by another relay$/;
+
+    it('is kept from everybody where its queue is in memory', async () => {
+      await expect(another(false)).rejects.toThrow(busy);
+    });
+
+    it('is kept from whoever wants it alone where relays share it', async () => {
+      await reopen(true);
+      recover({ lastError: 'interrupted', at: 1 });
+      await expect(another(false)).rejects.toThrow(busy);
+    });
+
+    it('is one store for all who share it, under one name', async () => {
+      await reopen(true);
+      const { store } = recover({ lastError: 'interrupted', at: 1 });
+      one('insert', event);
+      const other = await another(true);
+      try {
+        expect(other.recover({ lastError: 'interrupted', at: 1 })).toEqual({ store, last: 1 });
+        other.commit([['begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit }]]);
+        expect(find('a')).toMatchObject({ status: 'delivering' });
+      } finally {
+        other.close();
+      }
+      one('end', { id: 'a', attempt: 1, status: 'delivered' });
+      await reopen(false);
+      expect(find('a')).toMatchObject({ status: 'delivered' });
+    });
+
+    it('leaves alone what another relay may be delivering', async () => {
+      await reopen(true);
+      recover({ lastError: 'interrupted', at: 1 });
+      commit([
+        ['insert', event],
+        ['begin', { id: 'a', admission: 'x', queueDelayMs: 0, limit }],
+      ]);
+      const other = await another(true);
+      other.recover({ lastError: 'interrupted', at: 1 });
+      other.close();
+      expect(find('a')).toMatchObject({ status: 'delivering', lastError: null });
+    });
   });
 });

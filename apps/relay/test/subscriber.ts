@@ -11,12 +11,16 @@ export interface Subscriber extends AsyncDisposable {
   readonly ids: readonly string[];
 }
 
-/** Listens on a free port, and answers each delivery after `latencyMs`. */
-export async function subscribe(latencyMs = 0): Promise<Subscriber> {
+/** Listens on a free port, and answers each delivery after so many milliseconds, or not before `latency` has resolved. */
+export async function subscribe(latency: number | Promise<void> = 0): Promise<Subscriber> {
   const ids: string[] = [];
   const server = createServer((request, response) => {
     ids.push(String(request.headers['idempotency-key']));
-    request.resume().once('end', () => setTimeout(() => response.writeHead(204).end(), latencyMs));
+    const answer = (): unknown => response.writeHead(204).end();
+    request.resume().once('end', () => {
+      if (typeof latency === 'number') setTimeout(answer, latency);
+      else void latency.then(answer);
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
