@@ -63,7 +63,7 @@ export class BullmqDriver implements JobDriver {
   async enqueue(
     queue: string,
     jobs: readonly WireJob[],
-    { signal }: JobAdmission,
+    admission: JobAdmission,
   ): Promise<readonly EnqueueResult[]> {
     const entries = jobs.map((job) => ({ data: envelop(job), options: optionsOf(job) }));
     const living = await this.#living(queue);
@@ -73,7 +73,7 @@ export class BullmqDriver implements JobDriver {
       if (others.length > 0) return this.#connected().addAll(encodeName(queue), entries);
       return [(await living.add('job', first.data, first.options)).id];
     };
-    const present = await untilKnown(add, signal);
+    const present = await untilKnown(add, admission);
     return jobs.map(({ id }, index) => ({
       id,
       status: present[index] === entries[index]?.options.jobId ? 'enqueued' : 'duplicate',
@@ -215,7 +215,7 @@ const NOTE: Omit<WireJob, 'id'> = {
  * Adds, and adds again while an answer was lost on its way: what is there already is recognised by its id. Only an error of which it is
  * known that nothing was added ends it before the caller's time does.
  */
-async function untilKnown<T>(add: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function untilKnown<T>(add: () => Promise<T>, admission: JobAdmission): Promise<T> {
   for (let lost = false; ; lost = true) {
     try {
       return await add();
@@ -223,7 +223,8 @@ async function untilKnown<T>(add: () => Promise<T>, signal: AbortSignal | undefi
       const outcome = outcomeOf(error);
       if (outcome === 'failed' || (outcome === 'refused' && !lost)) throw translate(error);
     }
-    await sleep(RESEND_MS, { signal });
+    // read here only: a signal that nobody reads costs nothing
+    await sleep(RESEND_MS, { signal: admission.signal });
   }
 }
 

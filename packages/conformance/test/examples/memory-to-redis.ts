@@ -1,7 +1,8 @@
 import { JobQueue, Service, noRetry } from '@holdfast/core';
 import { runMain } from '@holdfast/node';
+import { bullmq } from '@holdfast/jobs-bullmq';
 import { sqlite } from '@holdfast/jobs-sqlite';
-// jobs-bullmq and jobs-nats are not in this repository yet; with them: engines: [sqlite, bullmq, nats]
+// jobs-nats is not in this repository yet; with it: engines: [sqlite, bullmq, nats]
 interface Delivery {
   id: string;
   url: string;
@@ -13,7 +14,7 @@ const deliveries = service.own(
   new JobQueue<Delivery>({
     name: 'deliveries',
     url: process.env['RELAY_QUEUE'] ?? 'memory:',
-    engines: [sqlite],
+    engines: [sqlite, bullmq],
     maxDepth: 1_000,
     retry: { maxRetries: 3, baseDelayMs: 500 },
   }),
