@@ -14,7 +14,7 @@ export interface BullEntry {
 export interface Backend {
   /** An error with which a failure cannot be retried. */
   readonly final: new (message: string) => Error;
-  /** A queue on the connection of producers. */
+  /** A queue on the connection of producers; to be closed before the backend is. */
   queue(name: string): BullQueue;
   /** Adds all or none; gives the ids of the jobs that are there now. */
   addAll(name: string, entries: readonly BullEntry[]): Promise<readonly (string | undefined)[]>;

@@ -85,6 +85,7 @@ export interface RawJob {
 
 /** Version 6's access to an engine. */
 export interface BullBackend {
+  waitUntilReady(): Promise<void>;
   forQueue(name: string): BullBackend;
   disconnectBlocking(wait: boolean): Promise<void>;
   close(): Promise<void>;

@@ -4,7 +4,9 @@
  */
 import {
   EngineUnavailableError,
+  isHoldfastError,
   sleep,
+  withTimeout,
   type CallOptions,
   type EnqueueResult,
   type JobAdmission,
@@ -26,8 +28,19 @@ import { openPostgres } from './postgres-backend.ts';
 import { openRedis } from './redis-backend.ts';
 import { Subscription } from './subscription.ts';
 
+/** A time that was asked for, and when. */
+interface Asked {
+  readonly askedAt: number;
+  readonly since: number;
+}
+
 /** How long to wait before something is sent again whose answer was lost, in milliseconds. */
 const RESEND_MS = 200;
+
+/** How long a consumer may take to connect, in milliseconds. */
+const READY_MS = 5_000;
+/** How long it is good enough to know what has waited longest, in milliseconds. */
+const OLDEST_MS = 1_000;
 
 /** The engine behind `redis:` and `postgres:`. */
 export class BullmqDriver implements JobDriver {
@@ -42,6 +55,7 @@ export class BullmqDriver implements JobDriver {
   readonly #location: Location;
   readonly #load: LoadBull;
   readonly #queues: Map<string, Promise<BullQueue>> = new Map<string, Promise<BullQueue>>();
+  readonly #waitingSince: Map<string, Asked> = new Map<string, Asked>();
   readonly #subscriptions: Set<Subscription> = new Set<Subscription>();
   #backend: Backend | undefined;
 
@@ -89,11 +103,14 @@ export class BullmqDriver implements JobDriver {
     await this.#living(queue);
     const worker = backend.worker(encodeName(queue), options);
     try {
-      await worker.waitUntilReady();
+      // it would wait for an engine that is away, and so would the next one
+      await withTimeout(() => worker.waitUntilReady(), { timeoutMs: READY_MS });
       await worker.startStalledCheckTimer();
     } catch (error) {
-      await worker.close(true).catch(() => {});
-      throw translate(error);
+      worker.close(true).catch(() => {});
+      throw isHoldfastError(error, 'TIMEOUT')
+        ? new EngineUnavailableError('The engine did not answer to a consumer', error)
+        : translate(error);
     }
     const subscription = new Subscription(
       {
@@ -113,11 +130,11 @@ export class BullmqDriver implements JobDriver {
   async counts(queue: string): Promise<Stats> {
     try {
       const [living, letters] = await Promise.all([this.#living(queue), this.#letters(queue)]);
-      const [counts, dead, paused, oldest] = await Promise.all([
+      const [counts, dead, paused, since] = await Promise.all([
         living.getJobCounts(),
         letters.getJobCounts(),
         living.isPaused(),
-        living.getJobs(['waiting', 'prioritized'], 0, 0, true),
+        this.#oldest(queue, living),
       ]);
       const known: Stats = {
         // version 5 keeps what waits in a paused queue apart
@@ -127,13 +144,22 @@ export class BullmqDriver implements JobDriver {
         dead: dead['delayed'] ?? 0,
         paused,
       };
-      const since = Math.min(
-        ...oldest.map((job) => (job === undefined ? Infinity : readJob(job).enqueuedAt)),
-      );
-      return since === Infinity ? known : { ...known, oldestAgeMs: Math.max(0, Date.now() - since) };
+      return known['waiting'] === 0 || since === Infinity
+        ? known
+        : { ...known, oldestAgeMs: Math.max(0, Date.now() - since) };
     } catch (error) {
       throw translate(error);
     }
+  }
+
+  /** When what waits longest was handed in. It costs the jobs themselves to know, and counts are often asked for. */
+  async #oldest(queue: string, living: BullQueue): Promise<number> {
+    const known = this.#waitingSince.get(queue);
+    if (known !== undefined && performance.now() - known.askedAt < OLDEST_MS) return known.since;
+    const first = await living.getJobs(['waiting', 'prioritized'], 0, 0, true);
+    const since = Math.min(...first.map((job) => (job === undefined ? Infinity : readJob(job).enqueuedAt)));
+    this.#waitingSince.set(queue, { askedAt: performance.now(), since });
+    return since;
   }
 
   async setPaused(queue: string, paused: boolean): Promise<void> {
@@ -159,7 +185,9 @@ export class BullmqDriver implements JobDriver {
     if (backend === undefined) return;
     this.#backend = undefined;
     await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.abandon()));
+    const queues = [...this.#queues.values()];
     this.#queues.clear();
+    await Promise.all(queues.map(async (queue) => (await queue).close())).catch(() => {});
     await backend.close();
   }
 
@@ -187,8 +215,7 @@ export class BullmqDriver implements JobDriver {
     const backend = this.#connected();
     let opening = this.#queues.get(name);
     if (opening === undefined) {
-      const queue = backend.queue(name);
-      opening = queue.waitUntilReady().then(() => queue);
+      opening = ready(backend.queue(name));
       this.#queues.set(name, opening);
       opening.catch(() => this.#queues.delete(name));
     }
@@ -198,6 +225,17 @@ export class BullmqDriver implements JobDriver {
   #connected(): Backend {
     if (this.#backend === undefined) throw new EngineUnavailableError('The BullMQ driver is not open');
     return this.#backend;
+  }
+}
+
+/** The queue, once it can be used; one that cannot holds nothing. */
+async function ready(queue: BullQueue): Promise<BullQueue> {
+  try {
+    await queue.waitUntilReady();
+    return queue;
+  } catch (error) {
+    queue.close().catch(() => {});
+    throw error;
   }
 }
 

@@ -7,7 +7,8 @@ import {
 } from '@holdfast/core';
 import type { Client, ClientConfig } from 'pg';
 import type { Backend } from './backend.ts';
-import { loadBull, quiet, type Bull, type BullBackend, type BullQueue, type LoadBull } from './bull.ts';
+import { loadBull, quiet, type Bull, type BullBackend, type LoadBull } from './bull.ts';
+import { translate } from './engine-errors.ts';
 import { makeWorker } from './hand-worker.ts';
 import type { PostgresLocation } from './location.ts';
 import { checkClock } from './postgres-checks.ts';
@@ -36,15 +37,18 @@ export async function openPostgres(
   const options = { connection: { ...config, schema, max: POOL_SIZE } };
   const backend = quiet(createPostgresBackend('holdfast', options));
   const shared = (name: string): BullBackend => backend.forQueue(name);
+  const close = (): Promise<void> => backend.close();
+  try {
+    // asked once: what it answers first it answers always
+    await backend.waitUntilReady();
+  } catch (error) {
+    await close().catch(() => {});
+    throw translate(error);
+  }
   const flows = quiet(new bullmq.FlowProducer(options, shared));
-  const queues: BullQueue[] = [];
   return {
     final: bullmq.UnrecoverableError,
-    queue: (name) => {
-      const queue = quiet(new bullmq.Queue(name, options, shared));
-      queues.push(queue);
-      return queue;
-    },
+    queue: (name) => quiet(new bullmq.Queue(name, options, shared)),
     addAll: async (queueName, entries) => {
       const added = await flows.addBulk(
         entries.map(({ data, options: opts }) => ({ name: 'job', queueName, data, opts })),
@@ -57,10 +61,7 @@ export async function openPostgres(
         factory: createPostgresBackend,
         answersClosed: false,
       }),
-    close: async () => {
-      await Promise.all([...queues, flows].map((one) => one.close().catch(() => {})));
-      await backend.close();
-    },
+    close,
   };
 }
 

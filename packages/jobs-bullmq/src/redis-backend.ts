@@ -4,7 +4,7 @@
 import { EngineUnavailableError, type CallOptions } from '@holdfast/core';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Backend } from './backend.ts';
-import { loadBull, quiet, type BullQueue, type LoadBull } from './bull.ts';
+import { loadBull, quiet, type BullFlows, type LoadBull } from './bull.ts';
 import { makeWorker } from './hand-worker.ts';
 import type { RedisLocation } from './location.ts';
 import { checkRedis } from './redis-checks.ts';
@@ -35,20 +35,23 @@ export async function openRedis(
   }
   let consumers: Redis | undefined;
   const shared = { ...OPTIONS, connection: producers, prefix, skipWaitingForReady: true };
-  const flows = quiet(new bullmq.FlowProducer(shared));
-  const queues: BullQueue[] = [];
+  let flows: BullFlows | undefined;
   return {
     final: bullmq.UnrecoverableError,
-    queue: (name) => {
-      const queue = quiet(new bullmq.Queue(name, shared));
-      queues.push(queue);
-      return queue;
-    },
+    queue: (name) => quiet(new bullmq.Queue(name, shared)),
     addAll: async (queueName, entries) => {
-      const added = await flows.addBulk(
-        entries.map(({ data, options }) => ({ name: 'job', queueName, prefix, data, opts: options })),
-      );
-      return added.map(({ job }) => job.id);
+      flows ??= quiet(new bullmq.FlowProducer(shared));
+      const mine = flows;
+      try {
+        const added = await mine.addBulk(
+          entries.map(({ data, options }) => ({ name: 'job', queueName, prefix, data, opts: options })),
+        );
+        return added.map(({ job }) => job.id);
+      } catch (error) {
+        // one that found no connection when it was made never will
+        if (flows === mine) flows = undefined;
+        throw error;
+      }
     },
     worker: (name, options) => {
       consumers ??= connect({});
@@ -60,7 +63,7 @@ export async function openRedis(
       });
     },
     close: async () => {
-      await Promise.all([...queues, flows].map((one) => one.close().catch(() => {})));
+      await flows?.close().catch(() => {});
       producers.disconnect();
       consumers?.disconnect();
     },
