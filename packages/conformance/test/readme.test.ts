@@ -1,17 +1,33 @@
-/** The README lists every case and every server; `vitest run test/readme.test.ts -u` writes the list anew. */
+/** The README lists every case with every server and every engine; `vitest run test/readme.test.ts -u` writes the lists anew. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { httpCases } from '@holdfast/conformance';
+import { httpCases, jobEngineCases } from '@holdfast/conformance';
 import { expect, it } from 'vitest';
 
 const MARK = '<!-- what follows is written by test/readme.test.ts -->';
 
+/** Sources of the test files of a folder. */
+function sources(folder: string): string[] {
+  const place = new URL(folder, import.meta.url);
+  const files = readdirSync(place)
+    .filter((file) => file.endsWith('.test.ts'))
+    .toSorted();
+  return files.map((file) => readFileSync(new URL(file, place), 'utf8'));
+}
+
 /** Names of the servers whose test file runs the suite. */
 function servers(): string[] {
-  const files = readdirSync(new URL('.', import.meta.url)).filter((file) => file.endsWith('.test.ts'));
-  const sources = files.map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'));
-  return sources.flatMap((source) =>
+  return sources('./').flatMap((source) =>
     [...source.matchAll(/^conformance\(\s*'([^']+)'/gm)].map(([, name = '']) => name),
+  );
+}
+
+/** Names of the engines whose test file runs the suite, and whether there is a server behind them. */
+function engines(): (readonly [name: string, server: boolean])[] {
+  return sources('./jobs/').flatMap((source) =>
+    [...source.matchAll(/^ *jobEngineSuite\(\s*'([^']+)'/gm)].map(
+      ([, name = '']) => [name, source.includes('onServer(')] as const,
+    ),
   );
 }
 
@@ -33,7 +49,18 @@ it('lists what all servers pass', async () => {
   const rows = Object.entries(httpCases).flatMap(([about, cases]) =>
     cases.map(({ sentence }) => [about, sentence, ...names.map(() => 'yes')]),
   );
-  await expect(
-    `${head}${MARK}\n\n${table([['about', 'a server …', ...names], ...rows])}`,
-  ).toMatchFileSnapshot(path);
+  const served = table([['about', 'a server …', ...names], ...rows]);
+  const all = engines();
+  expect(all.map(([name]) => name)).toEqual(
+    expect.arrayContaining(['memory:', 'sqlite:', 'redis:', 'postgres:']),
+  );
+  const engineRows = Object.entries(jobEngineCases).flatMap(([about, cases]) =>
+    cases.map(({ sentence, needs }) => [
+      about,
+      sentence,
+      ...all.map(([, server]) => (needs === undefined || server ? 'yes' : '')),
+    ]),
+  );
+  const queued = table([['about', 'an engine …', ...all.map(([name]) => name)], ...engineRows]);
+  await expect(`${head}${MARK}\n\n${served}\n${queued}`).toMatchFileSnapshot(path);
 });
