@@ -12,11 +12,13 @@ import { deliverCases } from './deliver.ts';
 import { Place, type EngineCase, type EngineUnderTest } from './engine-under-test.ts';
 import { outageCases } from './outage.ts';
 import { shareCases } from './share.ts';
+import { stopCases } from './stop.ts';
 
 /** All cases, by what they are about. */
 export const jobEngineCases: Readonly<Record<string, readonly EngineCase[]>> = {
   accepting: acceptCases,
   delivering: deliverCases,
+  stopping: stopCases,
   'dead letters': deadLetterCases,
   'several queue objects': shareCases,
   'crashes and leases': crashCases,
