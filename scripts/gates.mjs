@@ -14,6 +14,7 @@ const suites = new Map([
   ['@holdfast/conformance', 'conformance'],
   ['@holdfast-app/acceptance', 'acceptance'],
   ['@holdfast-app/rolling-update', 'acceptance'],
+  ['@holdfast-app/chaos', 'acceptance'],
 ]);
 
 /** @type {readonly Gate[]} */

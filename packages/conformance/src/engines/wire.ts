@@ -1,4 +1,7 @@
-/** The way to a server, which a test can cut: what is connected is dropped, as by a switch that restarts; new connections come through. */
+/**
+ * The way to a server. A test can cut it: what is connected is dropped, as by a switch that restarts, and new connections come
+ * through. Or it can hold it: nothing arrives on either side until it lets go, and nothing is lost.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -8,6 +11,7 @@ export class Wire implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
   readonly #sockets: Set<Socket>;
+  #held = false;
 
   private constructor(url: string, server: Server, sockets: Set<Socket>) {
     this.url = url;
@@ -19,6 +23,7 @@ export class Wire implements AsyncDisposable {
   static async to(url: string): Promise<Wire> {
     const there = new URL(url);
     const sockets = new Set<Socket>();
+    let wire: Wire | undefined;
     const server = createServer((near) => {
       const far = connect(Number(there.port), there.hostname);
       for (const [one, other] of [
@@ -27,11 +32,13 @@ export class Wire implements AsyncDisposable {
       ] as const) {
         sockets.add(one);
         one.on('error', () => {});
+        one.on('data', (chunk: Buffer) => other.write(chunk));
+        one.on('end', () => other.end());
         one.on('close', () => {
           sockets.delete(one);
           other.destroy();
         });
-        one.pipe(other);
+        if (wire !== undefined && wire.#held) one.pause();
       }
     });
     server.listen(0, '127.0.0.1');
@@ -39,7 +46,20 @@ export class Wire implements AsyncDisposable {
     const address = server.address();
     const here = new URL(url);
     here.host = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-    return new Wire(here.href, server, sockets);
+    wire = new Wire(here.href, server, sockets);
+    return wire;
+  }
+
+  /** Lets nothing through until `release`. */
+  hold(): void {
+    this.#held = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Ends `hold`. */
+  release(): void {
+    this.#held = false;
+    for (const socket of this.#sockets) socket.resume();
   }
 
   /** Drops every connection there is; how many there were. */

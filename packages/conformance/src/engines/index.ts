@@ -1,0 +1,6 @@
+/** The servers that queues run on, for programs that are no tests: how they are found, started, killed, and cut off. */
+export { postgresServer } from './postgres-server.ts';
+export { redisServer } from './redis-server.ts';
+export type { EngineServer, ServerKind } from './server-kind.ts';
+export type { ServerControl } from './server-process.ts';
+export { Wire } from './wire.ts';
