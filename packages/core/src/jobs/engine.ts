@@ -83,7 +83,7 @@ export interface JobDelivery {
   readonly signal?: AbortSignal | undefined;
   /** Done: the job is removed. `lease-lost` means that this worker's outcome was refused. */
   ack(): Promise<'acked' | 'lease-lost'>;
-  /** Failed: it starts again, not before `delayMs` from now, behind what is ready by then. */
+  /** Failed: it starts again, not before `delayMs` from now, a whole number, behind what is ready by then. */
   retry(delayMs: number, error: JobFailure): Promise<void>;
   /** Failed for good: it becomes a dead letter, with `min(attempt, maxRetries + 1)` as its attempts. */
   dead(error: JobFailure): Promise<void>;

@@ -5,7 +5,7 @@
 import { isRefusal } from '../errors/brand.ts';
 import type { JobFailure } from './engine.ts';
 
-/** The one settlement of a delivery. */
+/** The one settlement of a delivery. Delays are whole milliseconds: not every engine can store another. */
 export type JobOutcome =
   | { readonly kind: 'ack' }
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: unknown }
@@ -29,11 +29,11 @@ export function outcomeOf(
 ): JobOutcome {
   if (isRefusal(error)) {
     // a refusal that says 0, or a jitter that says 0, must not make a busy loop of it
-    const delayMs = Math.max(1, hintOf(error) ?? backoffMs(attempt));
+    const delayMs = Math.max(1, hintOf(error) ?? Math.ceil(backoffMs(attempt)));
     return { kind: 'release', delayMs, error };
   }
   if (attempt > maxRetries || isFinal(error)) return { kind: 'dead', error };
-  return { kind: 'retry', delayMs: Math.max(backoffMs(attempt), hintOf(error) ?? 0), error };
+  return { kind: 'retry', delayMs: Math.max(Math.ceil(backoffMs(attempt)), hintOf(error) ?? 0), error };
 }
 
 /** What an engine keeps of an error. */

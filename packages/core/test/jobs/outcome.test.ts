@@ -7,6 +7,12 @@ import { failureOf, maxRetriesOf, outcomeOf } from '../../src/jobs/outcome.ts';
 const backoffMs = (failures: number): number => failures * 100;
 
 describe('outcomeOf', () => {
+  it('has delays of whole milliseconds, and none that is shorter than the back-off', () => {
+    const error = new Error('x');
+    expect(outcomeOf(error, 1, 3, () => 73.4)).toMatchObject({ kind: 'retry', delayMs: 74 });
+    expect(outcomeOf(new BulkheadFullError('b', 1, 0), 1, 3, () => 73.4)).toMatchObject({ delayMs: 74 });
+  });
+
   it('spends the attempt and waits for the back-off', () => {
     const error = new Error('x');
     expect(outcomeOf(error, 2, 3, backoffMs)).toEqual({ kind: 'retry', delayMs: 200, error });
