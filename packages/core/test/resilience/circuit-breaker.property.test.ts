@@ -1,7 +1,7 @@
-/** Random calls, outcomes, aborts, isolations and steps of time, against a reference that does the same in the plainest way. */
+/** Random calls, outcomes, aborts, isolations, restarts and steps of time, against a reference that does the same in the plainest way. */
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CircuitBreaker, type CircuitBreakerOptions } from '../../src/index.ts';
+import { CircuitBreaker, type CircuitBreakerOptions, type CircuitSnapshot } from '../../src/index.ts';
 import { deferred, type Deferred } from './deferred.ts';
 
 type Rules = Record<Exclude<keyof CircuitBreakerOptions, 'name' | 'windowMs' | 'failureIf'>, number>;
@@ -90,6 +90,21 @@ class Reference {
     if (this.handles === 0) this.enter('closed');
   }
 
+  /** What another process makes of a snapshot: failures first, slow calls last, and no trial under way. */
+  restart(at: number): void {
+    const { state, reopenings, outcomes } = this;
+    const count = (what: keyof Outcome): number => outcomes.filter((one) => one[what]).length;
+    const [failures, slow] = [count('failed'), count('slow')];
+    this.openUntil = state === 'open' ? Math.max(this.openUntil, at) : at;
+    this.enter(state === 'half-open' ? 'open' : state);
+    this.reopenings = reopenings;
+    if (state === 'closed')
+      this.outcomes = outcomes.map((_, index) => ({
+        failed: index < failures,
+        slow: outcomes.length - index <= slow,
+      }));
+  }
+
   private open(at: number, again: boolean): void {
     if (again) this.reopenings += 1;
     this.openUntil = at + Math.min(this.rules.maxBreakMs, this.rules.breakMs * 2 ** this.reopenings);
@@ -111,7 +126,9 @@ type Step =
   | { readonly do: 'abort'; readonly which: number }
   | { readonly do: 'advance'; readonly ms: number }
   | { readonly do: 'isolate' }
-  | { readonly do: 'release' };
+  | { readonly do: 'release' }
+  | { readonly do: 'restart' }
+  | { readonly do: 'outage' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: fc.constant<Step>({ do: 'call' }) },
@@ -135,7 +152,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ms: fc.constantFrom(1, 20, 45, 60, 110, 210, 450),
     }),
   },
-  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'isolate' }, { do: 'release' }, { do: 'release' }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Step>(
+      { do: 'isolate' },
+      { do: 'release' },
+      { do: 'release' },
+      { do: 'restart' },
+      { do: 'outage' },
+      { do: 'outage' },
+    ),
+  },
 );
 
 const rules: fc.Arbitrary<Rules> = fc
@@ -234,7 +261,15 @@ describe('CircuitBreaker', () => {
           else if (one.do === 'settle') await settle(one.which, one.how);
           else if (one.do === 'abort') await settle(one.which, 'abort');
           else if (one.do === 'advance') await vi.advanceTimersByTimeAsync(one.ms);
-          else if (one.do === 'isolate') {
+          else if (one.do === 'restart') {
+            reference.restart(performance.now());
+            breaker.restore(JSON.parse(JSON.stringify(breaker.snapshot())) as CircuitSnapshot);
+          } else if (one.do === 'outage') {
+            // fails all there is, and waits for the break to be over: what comes next are trials
+            for (let left = options.windowSize - running.length; left > 0; left -= 1) await call();
+            while (running.length > 0) await settle(0, 'failure');
+            await vi.advanceTimersByTimeAsync(options.maxBreakMs);
+          } else if (one.do === 'isolate') {
             reference.isolate();
             handles.push(breaker.isolate());
           } else if (handles.length > 0) {

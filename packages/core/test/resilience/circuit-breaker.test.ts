@@ -115,6 +115,18 @@ describe('CircuitBreaker', () => {
     expect(breaker.snapshot()).toMatchObject({ state: 'open', reopenings: 1, staleOutcomes: 1 });
   });
 
+  it('gives all trials together halfOpenMaxMs, from when the first of them began', async () => {
+    const breaker = await open({ halfOpenCalls: 2 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    void breaker.execute(() => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(3_000);
+    void breaker.execute(() => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(1_999);
+    await expect(breaker.execute(succeed)).rejects.toMatchObject({ state: 'half-open', retryAfterMs: 1 });
+    await vi.advanceTimersByTimeAsync(1);
+    await expect(breaker.execute(succeed)).rejects.toMatchObject({ state: 'open' });
+  });
+
   it('stays half-open where trials are few and none hangs', async () => {
     const breaker = await open({ halfOpenCalls: 2 });
     await vi.advanceTimersByTimeAsync(5_000);
