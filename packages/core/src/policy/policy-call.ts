@@ -1,5 +1,6 @@
 /** What one call through a policy consists of: its guards, its caller, and the attempt that is being made. */
 import type { Bulkhead } from '../concurrency/bulkhead.ts';
+import { giveBack, type SlotOutcome } from '../concurrency/semaphore.ts';
 import type { AttemptOptions } from '../resilience/attempts.ts';
 import type { Circuit } from '../resilience/circuit.ts';
 import type { Deadline } from '../signal/deadline.ts';
@@ -24,6 +25,8 @@ export interface PolicyCounts {
   failed: number;
   /** Calls whose caller left. */
   aborted: number;
+  /** Failed calls whose own or inherited time was over. */
+  timedOut: number;
   retries: number;
   /** Work that was given up and still runs. */
   leaked: number;
@@ -68,4 +71,25 @@ export interface Attempt {
   /** Whether the work is in its synchronous part. */
   starting: boolean;
   work: Promise<unknown> | undefined;
+}
+
+/** An attempt that nothing has been done for yet, under that record. */
+export function newAttempt(record: Execution | undefined): Attempt {
+  return {
+    owesOutcome: false,
+    epoch: 0,
+    startedAt: 0,
+    permit: undefined,
+    record,
+    abort: undefined,
+    starting: false,
+    work: undefined,
+  };
+}
+
+/** Gives the slot of an attempt back, where it has one. */
+export function giveBackOf(attempt: Attempt, outcome: SlotOutcome): void {
+  const { permit, record } = attempt;
+  attempt.permit = undefined;
+  if (permit !== undefined && record !== undefined) giveBack(permit, record, outcome);
 }

@@ -4,9 +4,10 @@
  * attempt does without what only others need.
  */
 import type { Bulkhead } from '../concurrency/bulkhead.ts';
-import { giveBack, type SlotOutcome } from '../concurrency/semaphore.ts';
+import type { SlotOutcome } from '../concurrency/semaphore.ts';
 import { isRefusal } from '../errors/brand.ts';
 import type { CircuitOpenError } from '../errors/circuit-open-error.ts';
+import { isHoldfastError } from '../errors/is-holdfast-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { emit, observed } from '../events/bus.ts';
 import {
@@ -26,7 +27,7 @@ import { PatientTimer } from '../signal/patient-timer.ts';
 import { spareContexts } from '../signal/spare-context.ts';
 import { start } from '../signal/start.ts';
 import { createContext, extendContext, passContext, type AttemptContext } from '../signal/work-context.ts';
-import type { Attempt, PolicyCall, Sink } from './policy-call.ts';
+import { giveBackOf, newAttempt, type Attempt, type PolicyCall, type Sink } from './policy-call.ts';
 
 /** What is retried of work that may not be started twice. */
 const ONLY_REFUSALS: AttemptOptions = { retryIf: isRefusal, retryResultIf: undefined };
@@ -89,6 +90,7 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
   stop(reason: unknown, why: GiveUpReason): void {
     const attempt = this.#attempt;
     this.#over = true;
+    if (why === 'deadline') this.#call.counts.timedOut += 1;
     if (attempt === undefined) return;
     attempt.abort?.abort(reason);
     const timedOut = why === 'deadline' && this.#call.total && attempt.work !== undefined;
@@ -144,16 +146,7 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
   /** Lets an attempt in, or refuses it. */
   #enter(): void {
     const { circuit, bulkhead } = this.#call.guards;
-    const attempt: Attempt = {
-      owesOutcome: false,
-      epoch: 0,
-      startedAt: 0,
-      permit: undefined,
-      record: this.#call.execution,
-      abort: undefined,
-      starting: false,
-      work: undefined,
-    };
+    const attempt = newAttempt(this.#call.execution);
     this.#attempt = attempt;
     if (circuit !== undefined) {
       const refusal = circuit.admit();
@@ -198,6 +191,8 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     const sooner = earliest(deadline, own);
     attempt.abort = sooner === undefined ? undefined : new LazyAbort();
     const context = this.#context(attempt, sooner);
+    // before the work sets timers of its own for the same moment
+    this.#limit(attempt, sooner, own);
     attempt.starting = true;
     const work = start(fn, context);
     attempt.starting = false;
@@ -205,14 +200,8 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     if (this.#over) return this.#drop(attempt, attempt.abort?.reason, undefined);
     work.then(
       (value) => this.#succeeded(attempt, value),
-      (error: unknown) => {
-        if (!this.#settled(attempt)) return;
-        if (attempt.owesOutcome) circuit?.fail(attempt.epoch, error, attempt.startedAt);
-        giveBackOf(attempt, { error });
-        this.#sink.reject(error);
-      },
+      (error: unknown) => this.#failed(attempt, error, own),
     );
-    this.#limit(attempt, sooner, own);
   }
 
   #succeeded(attempt: Attempt, value: T): void {
@@ -220,6 +209,23 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     this.#tell(attempt, 'success');
     giveBackOf(attempt, 'success');
     this.#sink.resolve(value);
+  }
+
+  #failed(attempt: Attempt, error: unknown, own: Deadline | undefined): void {
+    if (!this.#settled(attempt)) return;
+    const { deadline, total, guards, counts } = this.#call;
+    const late = isHoldfastError(error, 'TIMEOUT') && error.kind === 'deadline';
+    if (late && deadline?.expired) {
+      // what the work calls may notice before this timer does
+      counts.timedOut += 1;
+      this.#tell(attempt, total ? 'failure' : 'ignored');
+      giveBackOf(attempt, total ? { error } : undefined);
+      return this.#sink.reject(this.expiry() ?? error);
+    }
+    if (attempt.owesOutcome) guards.circuit?.fail(attempt.epoch, error, attempt.startedAt);
+    attempt.owesOutcome = false;
+    giveBackOf(attempt, { error });
+    this.#sink.reject(late && own?.expired ? this.#outOfTime() : error);
   }
 
   /** Whether it is news that the work of this attempt has settled. */
@@ -244,12 +250,16 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
   }
 
   #timeOut(attempt: Attempt): void {
-    const { name, attemptTimeoutMs } = this.#call.guards;
-    const error = new TimeoutError(name, 'attempt', attemptTimeoutMs);
+    const error = this.#outOfTime();
     attempt.abort?.abort(error);
     this.#tell(attempt, 'failure');
     this.#drop(attempt, error, { error });
     this.#sink.reject(error);
+  }
+
+  #outOfTime(): TimeoutError {
+    const { name, attemptTimeoutMs } = this.#call.guards;
+    return new TimeoutError(name, 'attempt', attemptTimeoutMs);
   }
 
   /** Nobody waits any more for the work of this attempt. */
@@ -285,10 +295,4 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     }
     return extendContext(createContext(abort, deadline, record), { attempt });
   }
-}
-
-function giveBackOf(attempt: Attempt, outcome: SlotOutcome): void {
-  const { permit, record } = attempt;
-  attempt.permit = undefined;
-  if (permit !== undefined && record !== undefined) giveBack(permit, record, outcome);
 }

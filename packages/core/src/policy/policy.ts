@@ -114,6 +114,7 @@ export class Policy implements Component {
     succeeded: 0,
     failed: 0,
     aborted: 0,
+    timedOut: 0,
     retries: 0,
     leaked: 0,
   };
@@ -220,7 +221,7 @@ export class Policy implements Component {
       ...this.#counts,
       keys: this.#keyed.size,
       unregisteredKeys: this.#keyed.unregistered,
-      ...(budget && { retriesAvailable: budget.available }),
+      ...(budget && { retriesAvailable: budget.available, retriesRefused: budget.refused }),
       ...prefixed('breaker', breaker?.stats()),
       ...prefixed('bulkhead', bulkhead?.stats()),
     };

@@ -137,6 +137,8 @@ export function makeAttempts<T>(
       else reject(error);
     };
     const start = async (): Promise<void> => {
+      // a timer of a busy process may ring late
+      if (deadline?.expired) return expire();
       attempt += 1;
       charged = false;
       error = undefined;

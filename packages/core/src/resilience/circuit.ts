@@ -179,17 +179,19 @@ export class Circuit {
 
   /** Goes on from a snapshot, in a new epoch. A half-open circuit is restored as an open one whose break is over. */
   restore(snapshot: CircuitSnapshot): void {
-    const { settled, failures, slow, openUntil } = snapshot;
-    const state = this.#isolations > 0 ? 'isolated' : snapshot.state;
-    this.#move(state === 'half-open' ? 'open' : state, 'restored');
+    const { settled, failures, slow } = snapshot;
+    const given = this.#isolations > 0 ? 'isolated' : snapshot.state;
+    const state = given === 'half-open' ? 'open' : given;
+    // a clock that differs must not keep it open for longer than it would have been
+    const breakMs = Math.min(Math.max(0, (snapshot.openUntil ?? 0) - Date.now()), this.rules.maxBreakMs);
+    const tell = this.#enter(state);
     this.#rejected = snapshot.rejected;
     this.#stale = snapshot.staleOutcomes;
     this.#reopenings = snapshot.reopenings;
-    // a clock that differs must not keep it open for longer than it would have been
-    const breakMs = Math.min((openUntil ?? 0) - Date.now(), this.rules.maxBreakMs);
-    this.#openUntil = now() + Math.max(0, breakMs);
+    this.#openUntil = now() + breakMs;
     if (state === 'closed') this.#window.load({ settled, failures, slow });
     else this.#tally = { settled, failures, slow };
+    tell('restored', state === 'open' ? breakMs : undefined);
   }
 
   /** A call of the closed circuit: only a failure or a slow call may open it. */
@@ -232,6 +234,11 @@ export class Circuit {
   }
 
   #move(to: CircuitState, reason: string, breakMs?: number): void {
+    this.#enter(to)(reason, breakMs);
+  }
+
+  /** Enters a state, and returns who tells of it: to be called when all is as it will be, for observers may look. */
+  #enter(to: CircuitState): (reason: string, breakMs?: number) => void {
     const from = this.#state;
     const { settled, failures, slow } = from === 'closed' ? this.#window : this.#tally;
     this.#state = to;
@@ -240,8 +247,10 @@ export class Circuit {
     this.#tally = to === 'open' ? { settled, failures, slow } : { settled: 0, failures: 0, slow: 0 };
     this.#window.forget(true);
     if (to === 'closed' || to === 'isolated') this.#reopenings = 0;
-    if (observed())
-      emit(`circuit.${EVENT[to]}`, this.rules.name, { from, to, reason, breakMs, settled, failures, slow });
+    return (reason, breakMs) => {
+      if (observed())
+        emit(`circuit.${EVENT[to]}`, this.rules.name, { from, to, reason, breakMs, settled, failures, slow });
+    };
   }
 }
 

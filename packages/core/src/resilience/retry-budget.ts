@@ -24,6 +24,7 @@ export class RetryBudget {
   readonly #sliceMs: number;
   /** What each slice of time has earned, less what it has spent. */
   readonly #slices: Map<number, number> = new Map<number, number>();
+  #refused = 0;
 
   constructor(options: RetryBudgetOptions = {}) {
     checkOptions('budget', options, ['ratio', 'minPerSec', 'ttlMs']);
@@ -45,6 +46,11 @@ export class RetryBudget {
     return Math.max(0, Math.floor(sum + 1e-6));
   }
 
+  /** How many retries were not made for want of budget. */
+  get refused(): number {
+    return this.#refused;
+  }
+
   /** Counts a call. */
   deposit(): void {
     this.#add(this.#ratio);
@@ -52,9 +58,10 @@ export class RetryBudget {
 
   /** Takes one retry out; false where there is none. To be called when the retry is decided, before the wait. */
   spend(): boolean {
-    if (this.available < 1) return false;
-    this.#add(-1);
-    return true;
+    const allowed = this.available >= 1;
+    if (allowed) this.#add(-1);
+    else this.#refused += 1;
+    return allowed;
   }
 
   /** Puts a retry back that was decided and not made. */

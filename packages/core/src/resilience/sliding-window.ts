@@ -129,6 +129,9 @@ export class CountWindow implements OutcomeWindow {
   load({ settled, failures, slow }: Tally): void {
     this.forget(true);
     const count = Math.min(settled, this.#size);
-    for (let call = 0; call < count; call += 1) this.add(call < failures, count - call <= slow);
+    // of more than it holds it takes the same shares
+    const share = count / settled;
+    for (let call = 0; call < count; call += 1)
+      this.add(call < Math.round(failures * share), count - call <= Math.round(slow * share));
   }
 }

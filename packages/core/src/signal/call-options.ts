@@ -7,7 +7,7 @@ export function checkCallOptions(options: CallOptions): void {
   checkObject('options', options);
   const { signal, deadline } = options;
   if (signal !== undefined && !canAbort(signal)) throw invalidType('signal', 'an AbortSignal', signal);
-  if (deadline !== undefined && typeof Object(deadline).remainingMs !== 'number')
+  if (deadline !== undefined && typeof Object(deadline).toError !== 'function')
     throw invalidType('deadline', 'a Deadline', deadline);
 }
 

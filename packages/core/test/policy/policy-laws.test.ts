@@ -7,7 +7,9 @@ import {
   Deadline,
   Policy,
   RetryBudget,
+  TimeoutError,
   subscribe,
+  withTimeout,
   type AttemptContext,
   type CallOptions,
   type HoldfastEvent,
@@ -280,6 +282,7 @@ describe('every ending from every state', () => {
       expect(policy.stats()).toMatchObject({
         inFlight: 0,
         aborted: ending === 'abort' && state.call === undefined ? 1 : 0,
+        timedOut: ending === 'abort' ? 0 : 1,
       });
       held?.[Symbol.dispose]();
       taken?.[Symbol.dispose]();
@@ -323,6 +326,99 @@ describe('every ending from every state', () => {
     work.reject(down);
     await vi.advanceTimersByTimeAsync(0);
     expect(policy.bulkhead?.inUse).toBe(0);
+  });
+
+  it('by abort in a back-off brings the circuit no second outcome of the attempt before it', async () => {
+    const policy = new Policy({
+      retry: { baseDelayMs: 1_000, jitter: 'none' },
+      breaker: { halfOpenCalls: 3, halfOpenMaxMs: 1e6 },
+    });
+    policy.breaker?.restore({ ...policy.breaker.snapshot(), state: 'half-open' });
+    const controller = new AbortController();
+    const outcome = policy.execute(fail, { signal: controller.signal });
+    const rejection = expect(outcome).rejects.toBe('left');
+    await vi.advanceTimersByTimeAsync(10);
+    controller.abort('left');
+    await rejection;
+    const trials = vi.fn(never);
+    for (let call = 0; call < 5; call += 1) policy.execute(trials).catch(() => {});
+    expect(trials).toHaveBeenCalledTimes(2);
+    expect(policy.breaker?.snapshot()).toMatchObject({ state: 'half-open', settled: 1, staleOutcomes: 0 });
+  });
+
+  const within: Record<string, (ctx: AttemptContext) => Promise<unknown>> = {
+    'a call that has the same deadline': (ctx) => withTimeout(never, { ...ctx, timeoutMs: 60_000 }),
+    'a call whose timer rings first': () => {
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 10);
+      return Promise.reject(new TimeoutError('within', 'deadline', 10));
+    },
+  };
+  it.each(
+    Object.keys(within).flatMap((work) =>
+      (['attempt', 'deadline', 'total'] as const).map((kind): [string, typeof kind] => [work, kind]),
+    ),
+  )('is what it is though %s may notice it first: %s', async (work, kind) => {
+    const policy = new Policy({
+      breaker: { consecutiveFailures: 1 },
+      ...(kind === 'attempt' ? { attemptTimeoutMs: 10 } : {}),
+      ...(kind === 'total' ? { timeoutMs: 10 } : {}),
+    });
+    const outcome = policy.execute(
+      within[work] ?? expect.fail(),
+      kind === 'deadline' ? { deadline: Deadline.after(10) } : {},
+    );
+    const rejection = expect(outcome).rejects.toMatchObject({ code: 'TIMEOUT', kind });
+    await vi.advanceTimersByTimeAsync(10);
+    await rejection;
+    vi.restoreAllMocks();
+    expect(policy.breaker?.state).toBe(kind === 'deadline' ? 'closed' : 'open');
+    expect(policy.stats()).toMatchObject({ failed: 1, timedOut: kind === 'attempt' ? 0 : 1 });
+  });
+
+  it('by abort at any microtask is the reason itself, and gives back trials and slots', async () => {
+    const wholeCall = async (ctx: AttemptContext): Promise<string> => {
+      await Promise.resolve();
+      if (ctx.attempt === 1) throw down;
+      await Promise.resolve();
+      return 'fine';
+    };
+    const outcomes = new Set<unknown>();
+    for (let turns = 0; turns < 80; turns += 1) {
+      const policy = new Policy({
+        timeoutMs: 5_000,
+        attemptTimeoutMs: 1_000,
+        retry: { baseDelayMs: 0, retryIf: async () => true },
+        breaker: { halfOpenCalls: 20, halfOpenMaxMs: 1e6 },
+        bulkhead: { maxConcurrent: 1, maxQueue: 5 },
+      });
+      policy.breaker?.restore({ ...policy.breaker.snapshot(), state: 'half-open' });
+      const held = await policy.bulkhead?.acquire();
+      const controller = new AbortController();
+      const settled: unknown[] = [];
+      const call = policy.execute(wholeCall, { signal: controller.signal });
+      call.then(
+        (value) => settled.push(value),
+        (error: unknown) => settled.push(error),
+      );
+      held?.[Symbol.dispose]();
+      for (let turn = 0; turn < turns; turn += 1) {
+        await Promise.resolve();
+        if (turn === 20) vi.advanceTimersByTime(0);
+      }
+      controller.abort('left');
+      await vi.runAllTimersAsync();
+      expect(settled).toHaveLength(1);
+      outcomes.add(settled[0]);
+      expect(policy.stats()).toMatchObject({ inFlight: 0, leaked: 0, bulkheadInUse: 0, bulkheadWaiting: 0 });
+      const { settled: judged, staleOutcomes } = policy.breaker?.snapshot() ?? expect.fail();
+      const trials = vi.fn(never);
+      const others = Array.from({ length: 25 }, () =>
+        policy.breaker?.execute(trials).catch((error: unknown) => error),
+      );
+      expect(trials).toHaveBeenCalledTimes(20 - judged);
+      expect([others.length, staleOutcomes]).toEqual([25, 0]);
+    }
+    expect(outcomes).toEqual(new Set(['left', 'fine']));
   });
 
   it('gives a slot back that comes to one who has just left', async () => {
@@ -476,6 +572,7 @@ describe('a policy', () => {
       succeeded: 1,
       failed: 1,
       aborted: 0,
+      timedOut: 0,
       retries: 1,
       leaked: 0,
       keys: 0,
@@ -488,7 +585,7 @@ describe('a policy', () => {
     const outcomes = Promise.allSettled([policy.execute(fail), policy.execute(fail)]);
     await vi.runAllTimersAsync();
     await outcomes;
-    expect(policy.stats()).toMatchObject({ retries: 1, retriesAvailable: 0 });
+    expect(policy.stats()).toMatchObject({ retries: 1, retriesAvailable: 0, retriesRefused: 2 });
   });
 
   it('tells nobody that it gave up where it was never to retry', async () => {

@@ -436,6 +436,20 @@ describe('CircuitBreaker', () => {
     expect(breaker.snapshot().openUntil).toBe(Date.now() + 60_000);
   });
 
+  it('is as it was restored to be when observers are told of it', async () => {
+    const breaker = new CircuitBreaker({ halfOpenCalls: 1 });
+    const looked: unknown[] = [];
+    using _ = subscribe(({ type, data }) => {
+      looked.push([type, data['breakMs'], breaker.snapshot()]);
+      if (type === 'circuit.opened') breaker.execute(succeed).catch(() => {});
+    });
+    const openUntil = Date.now() + 3_000;
+    const snapshot = { ...breaker.snapshot(), state: 'open', openUntil, reopenings: 2, rejected: 5 } as const;
+    breaker.restore(snapshot);
+    expect(looked[0]).toEqual(['circuit.opened', 3_000, snapshot]);
+    expect(breaker.snapshot()).toEqual({ ...snapshot, rejected: 6 });
+  });
+
   it.each<unknown>([
     null,
     {},

@@ -273,6 +273,30 @@ describe('how long retry waits', () => {
     expect(reasons()).toEqual(['deadline']);
   });
 
+  it('does not come back at once where an error asks for longer than any timer can be', async () => {
+    const controller = new AbortController();
+    const work = failing(1, Object.assign(new Error('later'), { retryAfterMs: 1e13 }));
+    const outcome = retry(work, { maxRetryAfterMs: Infinity, signal: controller.signal });
+    await vi.advanceTimersByTimeAsync(1e6);
+    expect(work).toHaveBeenCalledTimes(1);
+    controller.abort('enough');
+    await expect(outcome).rejects.toBe('enough');
+  });
+
+  it('starts nothing after the deadline, however late its timer rings', async () => {
+    const budget = new RetryBudget({ minPerSec: 0.1, ratio: 0 });
+    const work = failing(9);
+    const deadline = Deadline.after(300);
+    const outcome = retry(work, { jitter: 'none', deadline, budget });
+    await vi.advanceTimersByTimeAsync(99);
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 300);
+    const rejection = expect(outcome).rejects.toMatchObject({ code: 'TIMEOUT', kind: 'deadline' });
+    await vi.advanceTimersByTimeAsync(1);
+    await rejection;
+    clock.mockRestore();
+    expect([work.mock.calls.length, budget.available]).toEqual([1, 1]);
+  });
+
   it('does not begin a wait that would not end before the deadline', async () => {
     const work = failing(9);
     const outcome = retry(work, { jitter: 'none', deadline: Deadline.after(300) });
@@ -495,6 +519,7 @@ describe('a retry budget', () => {
     expect(budget.available).toBe(0);
     await vi.runAllTimersAsync();
     await outcomes;
+    expect(budget.refused).toBe(1_000);
     const starts = works.reduce((sum, work) => sum + work.mock.calls.length, 0);
     expect(starts).toBe(1_010);
     expect(reasons().filter((reason) => reason === 'budget')).toHaveLength(1_000);
@@ -567,6 +592,7 @@ describe('bad options of retry', () => {
     ['signal', {}, 'TypeError'],
     ['signal', null, 'TypeError'],
     ['deadline', 500, 'TypeError'],
+    ['deadline', { remainingMs: 500 }, 'TypeError'],
   ])('rejects %s %s', async (option, value, name) => {
     const work = vi.fn();
     await expect(retry(work, { [option]: value })).rejects.toMatchObject({

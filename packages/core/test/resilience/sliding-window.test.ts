@@ -78,11 +78,15 @@ describe('CountWindow', () => {
     );
   });
 
-  it('is loaded with as much as it holds', () => {
+  it('is loaded with as much as it holds, in the same shares', () => {
     const window = new CountWindow(4);
     window.load({ settled: 3, failures: 2, slow: 1 });
     expect([window.settled, window.failures, window.slow]).toEqual([3, 2, 1]);
     window.load({ settled: 9, failures: 9, slow: 0 });
     expect([window.settled, window.failures, window.slow]).toEqual([4, 4, 0]);
+    window.load({ settled: 100, failures: 26, slow: 50 });
+    expect([window.settled, window.failures, window.slow]).toEqual([4, 1, 2]);
+    window.load({ settled: 0, failures: 0, slow: 0 });
+    expect(window.settled).toBe(0);
   });
 });
