@@ -170,7 +170,10 @@ export interface JobDriver {
     options: JobSubscribeOptions,
     deliver: (delivery: JobDelivery) => void,
   ): Promise<AsyncDisposable>;
-  /** The numbers that the capabilities name, `oldestAgeMs` of what waits, and `paused`; a number not known is absent, never 0. */
+  /**
+   * The numbers that the capabilities name, `oldestAgeMs` of what waits, and `paused`; a number not known is absent, never 0. An
+   * engine that knows the depth, but not its parts, gives `depth`.
+   */
   counts(queue: string): Promise<Stats>;
   /** Whether anybody's consumers get new jobs; survives this process where the queue does. */
   setPaused?(queue: string, paused: boolean): Promise<void>;

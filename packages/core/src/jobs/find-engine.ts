@@ -11,6 +11,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map<string, string>([
   ['postgres:', 'bullmq from @holdfast/jobs-bullmq'],
   ['postgresql:', 'bullmq from @holdfast/jobs-bullmq'],
   ['nats:', 'nats from @holdfast/jobs-nats'],
+  ['tls:', 'nats from @holdfast/jobs-nats'],
 ]);
 
 /**

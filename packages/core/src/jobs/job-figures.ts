@@ -47,7 +47,9 @@ export function healthOf(counts: Stats, maxDepth: number): ComponentHealth {
   return depth >= maxDepth ? { status: 'degraded', detail: `full (${depth} jobs)` } : { status: 'up' };
 }
 
-function depthOf({ waiting, active, delayed }: Stats): number | undefined {
+/** As the engine knows it, or from its parts. */
+function depthOf({ depth, waiting, active, delayed }: Stats): number | undefined {
+  if (typeof depth === 'number') return depth;
   const known = typeof waiting === 'number' && typeof active === 'number' && typeof delayed === 'number';
   return known ? waiting + active + delayed : undefined;
 }

@@ -1,0 +1,94 @@
+/** Loads the client, connects, and checks that what answers is a JetStream new enough. */
+import { readFile } from 'node:fs/promises';
+import { EngineUnavailableError, UnsupportedError } from '@holdfast/core';
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import type { Client } from './link.ts';
+import type { Location } from './location.ts';
+
+/** How long a server may take to let a connection in, or to answer a request, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 4_000;
+export const REQUEST_TIMEOUT_MS = 5_000;
+/** How long to wait before the next attempt to reconnect, in milliseconds. */
+const RECONNECT_MS = 250;
+/** How often to ask whether the server is there; two that go unanswered end a connection. */
+const PING_MS = 10_000;
+/** The first version that has all that is used here. */
+const OLDEST: readonly [number, number] = [2, 9];
+
+/** @throws EngineUnavailableError, UnsupportedError (as rejections) */
+export async function connectTo(location: Location): Promise<Client> {
+  const [transport, jetstream] = await load();
+  let connection: NatsConnection;
+  try {
+    connection = await transport.connect(await optionsOf(location, transport));
+  } catch (error) {
+    const where = location.servers.join(', ');
+    throw new EngineUnavailableError(`NATS at ${where} cannot be reached: ${messageOf(error)}`, error);
+  }
+  try {
+    checkVersion(connection.info?.version ?? '0.0');
+    const manager = await jetstream
+      .jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS })
+      .catch((error: unknown): JetStreamManager => {
+        if (error instanceof Error && error.name === 'JetStreamNotEnabled')
+          throw new UnsupportedError('The NATS server has no JetStream for this account');
+        throw new EngineUnavailableError(`NATS: ${messageOf(error)}`, error);
+      });
+    return {
+      connection,
+      stream: manager.jetstream(),
+      manager,
+      newHeaders: () => transport.headers(),
+      newInbox: () => transport.createInbox(),
+    };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+type Transport = typeof import('@nats-io/transport-node');
+type JetStream = typeof import('@nats-io/jetstream');
+
+async function load(): Promise<[Transport, JetStream]> {
+  try {
+    return await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')]);
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new UnsupportedError('nats: needs the packages @nats-io/transport-node and @nats-io/jetstream');
+  }
+}
+
+async function optionsOf(location: Location, transport: Transport): Promise<NodeConnectionOptions> {
+  const { servers, tls, user, password, token, credentials } = location;
+  const options: NodeConnectionOptions = {
+    servers: [...servers],
+    name: 'holdfast',
+    timeout: CONNECT_TIMEOUT_MS,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_MS,
+    pingInterval: PING_MS,
+    // a server that does not let us in now may do so later
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+  };
+  if (tls) options.tls = {};
+  if (token !== undefined) options.token = token;
+  if (user !== undefined) options.user = user;
+  if (password !== undefined) options.pass = password;
+  if (credentials !== undefined)
+    options.authenticator = transport.credsAuthenticator(new Uint8Array(await readFile(credentials)));
+  return options;
+}
+
+function checkVersion(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  throw new UnsupportedError(`NATS ${version} is too old: ${oldestMajor}.${oldestMinor} is needed`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,4 @@
+/**
+ * Durable Holdfast job queues on NATS JetStream.
+ */
+export { nats } from './nats-engine.ts';

@@ -1,0 +1,135 @@
+/**
+ * The streams of one queue: a work-queue stream of its jobs, which refuses what is too much and forgets what is acknowledged, with one
+ * consumer that all workers share; and a stream of its dead letters, one for each id. What is there already is taken as it is, if it
+ * keeps jobs safely.
+ */
+import { UnsafeEngineError } from '@holdfast/core';
+import type { ConsumerInfo, StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import type { Link } from './link.ts';
+import type { Location } from './location.ts';
+import type { QueueNames } from './names.ts';
+import { CODES, codeOf } from './nats-errors.ts';
+
+/** For how long an id keeps a second job out, in milliseconds. */
+export const DEDUPE_MS = 120_000;
+/** The consumer that all workers of a queue share. */
+export const CONSUMER = 'workers';
+/** How many requests for jobs may wait at the server. */
+const MAX_WAITING = 10_000;
+const NANOS = 1_000_000;
+
+/** The set-up of one queue. */
+export class QueueStreams {
+  readonly names: QueueNames;
+  readonly #link: Link;
+  readonly #replicas: number;
+  #limit: number;
+
+  private constructor(link: Link, names: QueueNames, replicas: number, limit: number) {
+    this.#link = link;
+    this.names = names;
+    this.#replicas = replicas;
+    this.#limit = limit;
+  }
+
+  /** Makes the streams where they are missing. */
+  static async open(
+    link: Link,
+    { replicas }: Location,
+    queue: string,
+    names: QueueNames,
+  ): Promise<QueueStreams> {
+    const shared = { storage: 'file', num_replicas: replicas, description: queue } as const;
+    const { jobs, dead } = names;
+    const jobStream = await streamOf(link, {
+      ...shared,
+      name: jobs.stream,
+      subjects: [jobs.subject],
+      retention: 'workqueue',
+      discard: 'new',
+      duplicate_window: DEDUPE_MS * NANOS,
+    });
+    await streamOf(link, {
+      ...shared,
+      name: dead.stream,
+      subjects: [`${dead.prefix}.*`],
+      max_msgs_per_subject: 1,
+    });
+    checkSafe(jobStream.config);
+    return new QueueStreams(link, names, replicas, jobStream.config.max_msgs);
+  }
+
+  /** How many jobs the stream takes; -1 for any number. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** The queue holds `maxDepth` jobs at most from now on, for everybody; `Infinity` leaves its limit as it is. */
+  async bound(maxDepth: number): Promise<void> {
+    if (maxDepth === Infinity || maxDepth === this.#limit) return;
+    const { manager } = this.#link.client;
+    await this.#link.ask(() => manager.streams.update(this.names.jobs.stream, { max_msgs: maxDepth }));
+    this.#limit = maxDepth;
+  }
+
+  /**
+   * Makes the consumer where it is missing, with leases of at least `leaseMs`.
+   *
+   * @returns how long its leases are, in milliseconds
+   */
+  async consumer(leaseMs: number): Promise<number> {
+    const { manager } = this.#link.client;
+    const { stream } = this.names.jobs;
+    const leaseNanos = leaseMs * NANOS;
+    let info: ConsumerInfo;
+    try {
+      info = await this.#link.ask(() => manager.consumers.info(stream, CONSUMER));
+    } catch (error) {
+      if (codeOf(error) !== CODES.consumerNotFound) throw error;
+      info = await this.#link.ask(() =>
+        manager.consumers.add(stream, {
+          durable_name: CONSUMER,
+          ack_policy: 'explicit',
+          ack_wait: leaseNanos,
+          deliver_policy: 'all',
+          max_deliver: -1,
+          // delayed jobs count as unacknowledged
+          max_ack_pending: -1,
+          max_waiting: MAX_WAITING,
+          num_replicas: this.#replicas,
+        }),
+      );
+    }
+    // a shorter lease than the consumer's is set for each delivery; a longer one must be the consumer's
+    if ((info.config.ack_wait ?? 0) < leaseNanos)
+      info = await this.#link.ask(() => manager.consumers.update(stream, CONSUMER, { ack_wait: leaseNanos }));
+    return (info.config.ack_wait ?? leaseNanos) / NANOS;
+  }
+}
+
+async function streamOf(link: Link, config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
+  const { manager } = link.client;
+  const find = (): Promise<StreamInfo> => link.ask(() => manager.streams.info(config.name));
+  try {
+    return await find();
+  } catch (error) {
+    if (codeOf(error) !== CODES.streamNotFound) throw error;
+  }
+  try {
+    return await link.ask(() => manager.streams.add(config));
+  } catch (error) {
+    // somebody else was first
+    if (codeOf(error) === CODES.streamExists) return find();
+    throw error;
+  }
+}
+
+function checkSafe({ name, storage, retention, discard, max_age: maxAge }: StreamConfig): void {
+  const wrong = [
+    storage === 'file' ? '' : `storage is ${storage}, not file`,
+    retention === 'workqueue' ? '' : `retention is ${retention}, not workqueue`,
+    discard === 'new' ? '' : `discard is ${discard}, not new`,
+    maxAge === 0 ? '' : 'messages expire (max_age)',
+  ].filter((one) => one !== '');
+  if (wrong.length > 0) throw new UnsafeEngineError(`Stream ${name} loses jobs: ${wrong.join(', ')}`);
+}
