@@ -77,11 +77,11 @@ export class DeadStream {
 function letterOf(message: StoredMsg): DeadJob<string> {
   const stored = storedOf(message);
   const { job, death } = decodeJob(stored);
-  const {
-    attempts,
-    diedAt,
-    error,
-  } = death ?? { attempts: 0, diedAt: stored.storedAt, error: { name: 'Error', message: 'unknown' } };
+  const { attempts, diedAt, error } = death ?? {
+    attempts: 0,
+    diedAt: stored.storedAt,
+    error: { name: 'Error', message: 'unknown' },
+  };
   return {
     id: job.id,
     payload: job.body,

@@ -120,9 +120,7 @@ export class Delivery implements JobDelivery {
     const { dead } = this.#host;
     const attempts = Math.min(this.attempt, this.job.maxRetries + 1);
     await this.#settle(async () => {
-      const buried = await this.#persist(() =>
-        dead.bury(this.job, { attempts, diedAt: Date.now(), error }),
-      );
+      const buried = await this.#persist(() => dead.bury(this.job, { attempts, diedAt: Date.now(), error }));
       return buried && this.#finish();
     });
   }

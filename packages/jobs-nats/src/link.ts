@@ -116,7 +116,8 @@ export class Link {
   }
 
   #went(): void {
-    for (const reject of this.#asking) reject(new AnswerLostError('The connection went down before the answer'));
+    for (const reject of this.#asking)
+      reject(new AnswerLostError('The connection went down before the answer'));
     this.#asking.clear();
   }
 

@@ -26,7 +26,10 @@ export const CODES = {
 
 /** The code that the server gave the error. */
 export function codeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !/^(?:JetStreamApi|StreamNotFound|ConsumerNotFound)Error$/u.test(error.name))
+  if (
+    !(error instanceof Error) ||
+    !/^(?:JetStreamApi|StreamNotFound|ConsumerNotFound)Error$/u.test(error.name)
+  )
     return undefined;
   const code: unknown = Reflect.get(error, 'code');
   return typeof code === 'number' ? code : undefined;
@@ -40,7 +43,9 @@ export function isFull(error: unknown): boolean {
 
 /** Whether nobody took the request: then nothing was done. */
 export function isUnheard(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'JetStreamNotEnabled' || error.name === 'NoRespondersError');
+  return (
+    error instanceof Error && (error.name === 'JetStreamNotEnabled' || error.name === 'NoRespondersError')
+  );
 }
 
 /** Whether there was no answer in time: then the request may have been carried out. */

@@ -101,13 +101,22 @@ export const deadLetterCases: readonly EngineCase[] = [
       const loop = queue.consume(() => {
         throw new Error('later');
       });
-      await queue.enqueue('second', { id: 'a', maxRetries: 0 });
+      const { status } = await queue.enqueue('second', { id: 'a', maxRetries: 0 });
+      // where an id stays taken for a time after its job is gone, there is no later death
+      const second =
+        status === 'duplicate'
+          ? [
+              ['a', 'a'],
+              ['b', 'b'],
+            ]
+          : [
+              ['b', 'b'],
+              ['a', 'second'],
+            ];
+      expect(status === 'duplicate').toBe(place.capabilities.dedupe.scope === 'window');
       await eventually(async () =>
         (await queue.deadLetters.list()).map(({ id, payload }) => [id, payload]),
-      ).toEqual([
-        ['b', 'b'],
-        ['a', 'second'],
-      ]);
+      ).toEqual(second);
       await loop.stop();
     },
   },

@@ -1,0 +1,12 @@
+import { jobEngineSuite, natsServer, onServer } from '@holdfast/conformance';
+import { nats } from '@holdfast/jobs-nats';
+
+onServer(natsServer, (server) => {
+  let places = 0;
+  jobEngineSuite('nats:', {
+    server,
+    engine: nats,
+    url: () => `${server.url}/test-${process.pid}-${(places += 1)}`,
+    importedFrom: { specifier: '@holdfast/jobs-nats', name: 'nats' },
+  });
+});
