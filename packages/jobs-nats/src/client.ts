@@ -1,4 +1,6 @@
 /** Loads the client, connects, and checks that what answers is a JetStream new enough. */
+import type * as JetStream from '@nats-io/jetstream';
+import type * as Transport from '@nats-io/transport-node';
 import { readFile } from 'node:fs/promises';
 import { EngineUnavailableError, UnsupportedError } from '@holdfast/core';
 import type { JetStreamManager } from '@nats-io/jetstream';
@@ -48,10 +50,7 @@ export async function connectTo(location: Location): Promise<Client> {
   }
 }
 
-type Transport = typeof import('@nats-io/transport-node');
-type JetStream = typeof import('@nats-io/jetstream');
-
-async function load(): Promise<[Transport, JetStream]> {
+async function load(): Promise<[typeof Transport, typeof JetStream]> {
   try {
     return await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')]);
   } catch (error) {
@@ -60,7 +59,7 @@ async function load(): Promise<[Transport, JetStream]> {
   }
 }
 
-async function optionsOf(location: Location, transport: Transport): Promise<NodeConnectionOptions> {
+async function optionsOf(location: Location, transport: typeof Transport): Promise<NodeConnectionOptions> {
   const { servers, tls, user, password, token, credentials } = location;
   const options: NodeConnectionOptions = {
     servers: [...servers],

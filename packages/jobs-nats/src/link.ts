@@ -18,8 +18,8 @@ export interface Client {
   readonly connection: NatsConnection;
   readonly stream: JetStreamClient;
   readonly manager: JetStreamManager;
-  newHeaders(): MsgHdrs;
-  newInbox(): string;
+  readonly newHeaders: () => MsgHdrs;
+  readonly newInbox: () => string;
 }
 
 /** A connection that knows whether it is up. */
@@ -122,7 +122,7 @@ export class Link {
   }
 
   #tell(): void {
-    for (const changed of [...this.#changes]) changed();
+    for (const changed of Array.from(this.#changes)) changed();
   }
 
   #downError(): Error {

@@ -130,12 +130,8 @@ export class NatsDriver implements JobDriver {
   /** The depth, which the server knows, but not its parts: what is delayed was delivered, for the server, and waits to be so again. */
   async counts(queue: string): Promise<Stats> {
     return this.#with(queue, async ({ streams, dead }) => {
-      const link = this.#connected();
-      const [{ state }, letters] = await Promise.all([
-        link.ask(() => link.client.manager.streams.info(streams.names.jobs.stream)),
-        dead.count(),
-      ]);
-      return { depth: state.messages, dead: letters };
+      const [depth, letters] = await Promise.all([streams.depth(), dead.count()]);
+      return { depth, dead: letters };
     });
   }
 

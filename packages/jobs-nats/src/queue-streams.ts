@@ -73,6 +73,23 @@ export class QueueStreams {
   }
 
   /**
+   * How many jobs there are: what the consumer has not yet delivered, and what it waits for. A server that was killed may have kept
+   * a message on disk of which it remembers that it is done; that one is not counted.
+   */
+  async depth(): Promise<number> {
+    const { manager } = this.#link.client;
+    const { stream } = this.names.jobs;
+    try {
+      const info = await this.#link.ask(() => manager.consumers.info(stream, CONSUMER));
+      return info.num_pending + info.num_ack_pending;
+    } catch (error) {
+      if (codeOf(error) !== CODES.consumerNotFound) throw error;
+    }
+    const { state } = await this.#link.ask(() => manager.streams.info(stream));
+    return state.messages;
+  }
+
+  /**
    * Makes the consumer where it is missing, with leases of at least `leaseMs`.
    *
    * @returns how long its leases are, in milliseconds

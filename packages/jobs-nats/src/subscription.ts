@@ -175,11 +175,11 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
   }
 
   #later(work: Promise<void>): void {
-    const done = work.catch((error: unknown) => {
+    const settled = work.catch((error: unknown) => {
       if (!this.link.closed) reportError(error);
     });
-    this.#returning.add(done);
-    void done.then(() => this.#returning.delete(done));
+    this.#returning.add(settled);
+    void settled.then(() => this.#returning.delete(settled));
   }
 
   #tick(): void {

@@ -103,20 +103,11 @@ export const deadLetterCases: readonly EngineCase[] = [
       });
       const { status } = await queue.enqueue('second', { id: 'a', maxRetries: 0 });
       // where an id stays taken for a time after its job is gone, there is no later death
-      const second =
-        status === 'duplicate'
-          ? [
-              ['a', 'a'],
-              ['b', 'b'],
-            ]
-          : [
-              ['b', 'b'],
-              ['a', 'second'],
-            ];
-      expect(status === 'duplicate').toBe(place.capabilities.dedupe.scope === 'window');
+      const isTaken = queue.capabilities.dedupe.scope === 'window';
+      expect(status === 'duplicate').toBe(isTaken);
       await eventually(async () =>
-        (await queue.deadLetters.list()).map(({ id, payload }) => [id, payload]),
-      ).toEqual(second);
+        (await queue.deadLetters.list()).map(({ id, payload }) => `${id}: ${payload}`),
+      ).toEqual(isTaken ? ['a: a', 'b: b'] : ['b: b', 'a: second']);
       await loop.stop();
     },
   },
