@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-it('lets only the worker file of the relay import the SQLite binding', () => {
+it('lets only the worker file of the relay and its wirings import the SQLite binding', () => {
   const apps = fileURLToPath(new URL('../..', import.meta.url));
   const sources = readdirSync(apps)
+    .filter((app) => app.startsWith('relay'))
     .map((app) => join(app, 'src'))
     .flatMap((directory) =>
       readdirSync(join(apps, directory), { encoding: 'utf8', recursive: true }).map((file) =>
