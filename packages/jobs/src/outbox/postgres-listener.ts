@@ -2,7 +2,12 @@
  * Listens on one channel with a connection of the pool, and gets another one when that breaks. It is a hint and no more: what is
  * announced while there is no connection is found by looking.
  */
-import type { PostgresConnection, PostgresNotification, PostgresPool } from '../postgres/postgres-client.ts';
+import {
+  borrow,
+  type PostgresConnection,
+  type PostgresNotification,
+  type PostgresPool,
+} from '../postgres/postgres-client.ts';
 
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
@@ -43,15 +48,14 @@ export class PostgresListener implements AsyncDisposable {
   }
 
   async #connect(): Promise<void> {
-    let connection: PostgresConnection | undefined;
     try {
-      connection = await this.#pool.connect();
+      const connection = await borrow(this.#pool, this.#broken);
       if (this.#disposed) {
+        connection.removeListener('error', this.#broken);
         connection.release();
         return;
       }
       this.#connection = connection;
-      connection.on('error', this.#broken);
       connection.on('notification', this.#notified);
       await connection.query(`LISTEN ${this.#channel}`);
       this.#pauseMs = FIRST_PAUSE_MS;

@@ -3,6 +3,7 @@
  * connection is gone the server gives them back at once, and when it idles for longer than the lease, too.
  */
 import {
+  borrow,
   migratePostgres,
   type PostgresConnection,
   type PostgresPool,
@@ -106,7 +107,7 @@ export class PostgresTable implements OutboxTable {
   }
 
   async take(limit: number): Promise<HeldRows | undefined> {
-    const transaction = new Transaction(await this.#pool.connect());
+    const transaction = new Transaction(await borrow(this.#pool, ignore));
     try {
       await transaction.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}`);
       const { rows } = await transaction.query(TAKE, [this.#outbox, limit]);
@@ -155,14 +156,15 @@ async function settle(
   }
 }
 
-/** A transaction on a connection of the pool. A connection that breaks while it is lent says so in an event that must be heard. */
+/** For a connection that breaks: its next query says so, too. */
+function ignore(): void {}
+
+/** A transaction on a connection that was borrowed with `ignore` on it. */
 class Transaction {
   readonly #connection: PostgresConnection;
-  readonly #heard = (): void => {};
 
   constructor(connection: PostgresConnection) {
     this.#connection = connection;
-    connection.on('error', this.#heard);
   }
 
   query(text: string, values?: unknown[]): Promise<PostgresResult> {
@@ -185,7 +187,7 @@ class Transaction {
   }
 
   #release(destroy: boolean): void {
-    this.#connection.removeListener('error', this.#heard);
+    this.#connection.removeListener('error', ignore);
     this.#connection.release(destroy);
   }
 }

@@ -35,7 +35,24 @@ export interface PostgresConnection extends PostgresQueryable {
 export interface PostgresPool extends PostgresQueryable {
   /** How many connections there are. */
   readonly totalCount: number;
-  connect(): Promise<PostgresConnection>;
+  /** Lends one. The form with a callback, since a promise's caller has the connection only after others have had a turn. */
+  connect(callback: (error: Error | undefined, connection: PostgresConnection | undefined) => void): unknown;
+}
+
+/**
+ * Borrows a connection with `onError` on it from the first moment: one that the server ends as soon as it is made says so in an event,
+ * perhaps in the same packet, and an event that nobody hears ends the process.
+ *
+ * @throws what the pool says (as a rejection)
+ */
+export function borrow(pool: PostgresPool, onError: (error: Error) => void): Promise<PostgresConnection> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, connection) => {
+      if (connection === undefined) return reject(error);
+      connection.on('error', onError);
+      resolve(connection);
+    });
+  });
 }
 
 /** Checks that something can be asked. */

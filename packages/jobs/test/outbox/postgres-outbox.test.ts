@@ -3,6 +3,7 @@ import { JobQueue, subscribe, type EnqueueResult } from '@holdfast/core';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PostgresOutbox, type PostgresForwardOptions } from '../../src/index.ts';
+import { borrow } from '../../src/postgres/postgres-client.ts';
 import { temporaryFiles } from '../folder.ts';
 import { killedForwarders, type KilledOutbox } from './killed.ts';
 import { outboxContract, type OutboxUnderTest } from './outbox-contract.ts';
@@ -22,9 +23,8 @@ onServer(postgresServer, (server) => {
   afterAll(() => pool.end());
 
   const write: OutboxUnderTest['write'] = async (entries, end = 'COMMIT') => {
-    const client = await pool.connect();
     const heard = (): void => {};
-    client.on('error', heard);
+    const client = await borrow(pool, heard);
     try {
       await client.query('BEGIN');
       const results: EnqueueResult[] = [];
@@ -36,7 +36,7 @@ onServer(postgresServer, (server) => {
       await client.query('ROLLBACK').catch(() => {});
       throw error;
     } finally {
-      client.off('error', heard);
+      client.removeListener('error', heard);
       client.release();
     }
   };
