@@ -50,7 +50,8 @@ export { KeyedLimit, type KeyedLimitOptions } from './concurrency/keyed-limit.ts
 export { Semaphore, type SemaphoreOptions } from './concurrency/semaphore.ts';
 
 // batch
-export type { BatchContext, BatchOptions, BatchWork } from './batch/batch-run.ts';
+export type { BatchContext, BatchWork } from './batch/batch-items.ts';
+export type { BatchOptions } from './batch/batch-run.ts';
 export { Batcher, type BatcherOptions, type BulkWork } from './batch/batcher.ts';
 export {
   runBatch,

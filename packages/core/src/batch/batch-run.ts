@@ -7,20 +7,12 @@ import { SiblingFailedError } from '../errors/lifecycle-errors.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { checkBoolean, checkFunction, checkInteger, checkName, checkTimeoutMs } from '../options/checks.ts';
 import { FairShare } from '../queue/fair-share.ts';
-import { keepShape, yieldToLoop } from '../runtime.ts';
+import { yieldToLoop } from '../runtime.ts';
 import { linkAbort, unlinkAbort, type AbortListener } from '../signal/abort-links.ts';
-import { call } from '../signal/call.ts';
-import { earliest, type Deadline } from '../signal/deadline.ts';
-import { EXECUTION, Execution, executionOf } from '../signal/execution.ts';
-import { LazyAbort } from '../signal/lazy-abort.ts';
-import {
-  checkCallOptions,
-  createContext,
-  extendContext,
-  type Awaitable,
-  type CallOptions,
-  type WorkContext,
-} from '../signal/work-context.ts';
+import type { Deadline } from '../signal/deadline.ts';
+import { Execution, executionOf } from '../signal/execution.ts';
+import { checkCallOptions, type CallOptions } from '../signal/work-context.ts';
+import { BatchItems, type BatchWork } from './batch-items.ts';
 import { BatchSource, EXHAUSTED } from './batch-source.ts';
 
 /** How a batch is run. */
@@ -34,15 +26,6 @@ export interface BatchOptions extends CallOptions {
   /** Names the batch in events and errors. @default 'batch' */
   readonly name?: string | undefined;
 }
-
-/** What work on one item is given. */
-export interface BatchContext extends WorkContext {
-  /** The place of the item in the input, from 0. */
-  readonly index: number;
-}
-
-/** Works on one item. */
-export type BatchWork<I, O> = (item: I, ctx: BatchContext) => Awaitable<O>;
 
 /** Where outcomes go. */
 export interface BatchSink<I, O> {
@@ -58,9 +41,6 @@ export interface BatchSink<I, O> {
   over(): void;
 }
 
-/** So many contexts whose signal is made when read cost what the one signal of the batch does. */
-const LAZY_CONTEXTS = 64;
-
 /** How long an aborted batch waits for the item that its source was fetching, in milliseconds. */
 const SOURCE_GRACE_MS = 100;
 
@@ -68,18 +48,14 @@ const SOURCE_GRACE_MS = 100;
 export class BatchRun<I, O> implements AbortListener {
   readonly name: string;
   readonly #source: BatchSource<I>;
-  readonly #fn: BatchWork<I, O>;
+  readonly #items: BatchItems<I, O>;
   readonly #sink: BatchSink<I, O>;
   readonly #concurrency: number;
   readonly #stopOnError: boolean;
-  readonly #itemTimeoutMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #deadline: Deadline | undefined;
   readonly #execution: Execution | undefined;
   readonly #share: FairShare = new FairShare();
-  readonly #abort: LazyAbort = new LazyAbort();
-  /** Aborts of items that have a time-out of their own. */
-  readonly #timed: Set<LazyAbort> = new Set<LazyAbort>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
   /** How many answers of an asynchronous source have not been dealt with; below 0 they are not worth waiting for any more. */
@@ -101,10 +77,10 @@ export class BatchRun<I, O> implements AbortListener {
     const { concurrency = 10, stopOnError = false, itemTimeoutMs = Infinity, name = 'batch' } = options;
     this.#concurrency = checkInteger('concurrency', concurrency, 1, true);
     this.#stopOnError = checkBoolean('stopOnError', stopOnError);
-    this.#itemTimeoutMs = checkTimeoutMs('itemTimeoutMs', itemTimeoutMs);
+    checkTimeoutMs('itemTimeoutMs', itemTimeoutMs);
     this.name = checkName('name', name);
     this.#source = new BatchSource(items);
-    this.#fn = fn;
+    this.#items = new BatchItems(fn, name, itemTimeoutMs, options.deadline);
     this.#sink = sink;
     this.#signal = options.signal;
     this.#deadline = options.deadline;
@@ -123,7 +99,7 @@ export class BatchRun<I, O> implements AbortListener {
 
   /** Why the batch was ended before its time; `undefined` where it was not. */
   get abortReason(): unknown {
-    return this.#abort.reason;
+    return this.#items.abortReason;
   }
 
   /** Begins. For a caller who has left already nothing is pulled. */
@@ -157,9 +133,8 @@ export class BatchRun<I, O> implements AbortListener {
 
   /** Pulls no more, tells the source so, and aborts what runs. */
   stop(reason: unknown): void {
-    if (this.#abort.aborted) return;
-    this.#abort.abort(reason);
-    for (const item of this.#timed) item.abort(reason);
+    if (this.#items.aborted) return;
+    this.#items.abort(reason);
     if (this.#asking > 0) {
       this.#grace = setTimeout(() => {
         this.#asking = -Infinity;
@@ -177,7 +152,7 @@ export class BatchRun<I, O> implements AbortListener {
   }
 
   get #mayPull(): boolean {
-    return !this.#source.done && !this.#abort.aborted && !this.#sink.full;
+    return !this.#source.done && !this.#items.aborted && !this.#sink.full;
   }
 
   /** Works on item after item, until there are none or no room for outcomes. */
@@ -192,8 +167,8 @@ export class BatchRun<I, O> implements AbortListener {
       if (item === EXHAUSTED) break;
       const index = this.#pulled;
       this.#pulled += 1;
-      if (this.#abort.aborted) {
-        if (!this.#over) sink.cancelled(index, item, this.#abort.reason);
+      if (this.#items.aborted) {
+        if (!this.#over) sink.cancelled(index, item, this.#items.abortReason);
         break;
       }
       this.#pending += 1;
@@ -201,7 +176,7 @@ export class BatchRun<I, O> implements AbortListener {
       // the source is free again: another lane may ask it while this one works
       if (source.asynchronous) this.pump();
       try {
-        const value = await this.#work(index, item, execution);
+        const value = await this.#items.start(index, item, execution);
         this.#pending -= 1;
         sink.succeeded(index, item, value);
       } catch (error) {
@@ -244,42 +219,8 @@ export class BatchRun<I, O> implements AbortListener {
     if (this.#stopOnError) this.stop(new SiblingFailedError(error));
   }
 
-  #work(index: number, item: I, execution: Execution): Awaitable<O> {
-    if (this.#itemTimeoutMs !== Infinity) return this.#timedWork(index, item, execution);
-    return this.#fn(item, this.#context(index, execution));
-  }
-
-  #context(index: number, execution: Execution): BatchContext {
-    if (index < LAZY_CONTEXTS && !this.#abort.read)
-      return extendContext(createContext(this.#abort, this.#deadline, execution), { index });
-    const { signal } = this.#abort;
-    const context = { index, signal, deadline: this.#deadline, [EXECUTION]: execution };
-    return context;
-  }
-
-  async #timedWork(index: number, item: I, execution: Execution): Promise<O> {
-    const abort = new LazyAbort();
-    this.#timed.add(abort);
-    try {
-      return await call(
-        ({ deadline }) => {
-          const context = createContext(abort, earliest(deadline, this.#deadline), execution);
-          return this.#fn(item, extendContext(context, { index }));
-        },
-        {
-          timeoutMs: this.#itemTimeoutMs,
-          name: `Item ${index} of batch "${this.name}"`,
-          execution,
-          abort,
-        },
-      );
-    } finally {
-      this.#timed.delete(abort);
-    }
-  }
-
   #fail(index: number, item: I, error: unknown): void {
-    if (this.#abort.aborted && error === this.#abort.reason) {
+    if (this.#items.aborted && error === this.#items.abortReason) {
       this.#sink.cancelled(index, item, error);
       return;
     }
@@ -289,7 +230,7 @@ export class BatchRun<I, O> implements AbortListener {
 
   #endIfOver(): void {
     if (this.#over || this.#pending > 0 || this.#asking > 0) return;
-    if (!this.#source.done && !this.#abort.aborted) return;
+    if (!this.#source.done && !this.#items.aborted) return;
     this.#over = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#grace);
@@ -297,6 +238,3 @@ export class BatchRun<I, O> implements AbortListener {
     this.#sink.over();
   }
 }
-
-keepShape(extendContext(createContext(undefined, undefined, undefined), { index: 0 }));
-keepShape({ index: 0, signal: undefined, deadline: undefined, [EXECUTION]: undefined });

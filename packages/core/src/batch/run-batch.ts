@@ -5,7 +5,8 @@
  */
 import { emit, observed } from '../events/bus.ts';
 import { keepShape } from '../runtime.ts';
-import { BatchRun, type BatchOptions, type BatchSink, type BatchWork } from './batch-run.ts';
+import type { BatchWork } from './batch-items.ts';
+import { BatchRun, type BatchOptions, type BatchSink } from './batch-run.ts';
 
 /** An item that was done. */
 export interface BatchSuccess<I, O> {

@@ -4,7 +4,8 @@
  */
 import { emit, observed } from '../events/bus.ts';
 import { RingBuffer } from '../queue/ring-buffer.ts';
-import { BatchRun, type BatchOptions, type BatchSink, type BatchWork } from './batch-run.ts';
+import type { BatchWork } from './batch-items.ts';
+import { BatchRun, type BatchOptions, type BatchSink } from './batch-run.ts';
 
 /** What became of one item; `index` is its place in the input. */
 export type BatchOutcome<I, O> = { readonly index: number; readonly item: I } & (

@@ -20,14 +20,15 @@ import { keepShape } from '../runtime.ts';
 import { IdleLine } from '../signal/idle-line.ts';
 import type { WaitOptions } from '../signal/wait-line.ts';
 import { Channel } from './channel.ts';
-import { Consumer, type ConsumeLoop, type ConsumeOptions, type ConsumerHost } from './consume.ts';
+import { Consumer, type ConsumeLoop, type ConsumeOptions } from './consume.ts';
 import { Drops } from './drops.ts';
 import type { ItemHandler } from './handle-item.ts';
 import type { Envelope } from './item.ts';
-import { Loops } from './loops.ts';
-import { Producer, type ProduceOptions, type ProducerHost } from './produce.ts';
+import type { Loops } from './loops.ts';
+import { Producer, type ProduceOptions } from './produce.ts';
 import { checkCall, type TakeBatchOptions } from './queue-calls.ts';
-import type { Loop, LoopFault, QueueLoop } from './queue-loop.ts';
+import { QueueHost } from './queue-host.ts';
+import type { QueueLoop } from './queue-loop.ts';
 import { checkQueueOptions, type BoundedQueueOptions } from './queue-options.ts';
 import { queueStats, type QueueStats } from './queue-stats.ts';
 import type { Source } from './source.ts';
@@ -47,16 +48,13 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   readonly name: string;
   readonly #channel: Channel<T>;
   readonly #drops: Drops<T>;
-  readonly #loops: Loops = new Loops();
+  readonly #host: QueueHost<T>;
+  readonly #loops: Loops;
   readonly #idle: IdleLine = new IdleLine(
     () => this.#channel.backlog.size + this.#loops.unfinished,
     (unfinished) => this.#report(unfinished),
   );
-  readonly #host: ConsumerHost<T> & ProducerHost<T>;
-  #door: Door | undefined;
-  #cancelled = false;
   #disposed = false;
-  #lost = 0;
 
   constructor(options: BoundedQueueOptions<T>) {
     const settings = checkQueueOptions(options);
@@ -66,9 +64,14 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
       ...settings,
       drops: this.#drops,
       onLess: () => this.#settle(),
-      closedError: () => this.#door?.refusal(undefined) ?? new QueueClosedError(this.name),
+      closedError: () => this.#host.door?.refusal(undefined) ?? new QueueClosedError(this.name),
     });
-    this.#host = this.#makeHost();
+    this.#host = new QueueHost(
+      this.#channel,
+      () => this.#settle(),
+      () => this.#cancelIfForsaken(),
+    );
+    this.#loops = this.#host.loops;
   }
 
   /** How many items it holds at most. */
@@ -87,7 +90,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   }
 
   [ADOPT](door: Door): void {
-    this.#door = door;
+    this.#host.door = door;
     for (const loop of this.#loops.of('producer')) loop.adopted();
   }
 
@@ -100,7 +103,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   put(value: T, options: WaitOptions = NO_OPTIONS): Promise<void> {
     try {
       if (options !== NO_OPTIONS) checkCall(options, 'Putting into', this.name);
-      const refusal = this.#door?.refusal(options);
+      const refusal = this.#host.door?.refusal(options);
       if (refusal !== undefined) throw refusal;
       const closed = this.#channel.refusal;
       if (closed !== undefined) throw closed.error;
@@ -112,7 +115,7 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
 
   /** Admits the value if there is room now; false where the queue is full or closed, or the value was dropped. */
   tryPut(value: T): boolean {
-    if (this.#channel.closed || this.#door?.refusal(undefined) !== undefined) return false;
+    if (this.#channel.closed || this.#host.door?.refusal(undefined) !== undefined) return false;
     return this.#channel.offer(value) === 'admitted';
   }
 
@@ -216,10 +219,10 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
 
   /** Ends everything: aborts handlers, rejects waiting puts and takes with `reason`, counts what was inside as left. */
   cancel(reason: unknown = new QueueClosedError(this.name)): void {
-    if (this.#cancelled) return;
-    this.#cancelled = true;
+    if (this.#host.cancelled) return;
+    this.#host.cancelled = true;
     const left = this.#channel.cancel(reason);
-    this.#lost += left;
+    this.#host.lostItems += left;
     this.#loops.cancel(reason);
     if (observed()) emit('queue.cancelled', this.name, { left, reason });
     this.#idle.settle();
@@ -243,9 +246,10 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
     await this.drain();
   }
 
-  /** Disposed, and nobody is there who would take what is inside. */
+  /** Once it is disposed of: where nobody is there who would take what is inside, nobody waits for that. */
   #cancelIfForsaken(): void {
-    if (this.#channel.over || this.#loops.of('consumer').some(({ taking }) => taking)) return;
+    if (!this.#disposed || this.#channel.over || this.#loops.of('consumer').some(({ taking }) => taking))
+      return;
     this.cancel();
   }
 
@@ -262,44 +266,8 @@ export class BoundedQueue<T> implements Component, Adoptable, AsyncDisposable {
   }
 
   #report(unfinished: number): DrainReport {
-    const left = unfinished + this.#lost;
-    return { drained: left === 0, left, leaked: this.#cancelled ? this.#loops.busy : [] };
-  }
-
-  #left(loop: Loop, fault: LoopFault | undefined): void {
-    this.#loops.left(loop, fault);
-    this.#channel.consumers = this.#loops.consumers;
-    if (this.#disposed) this.#cancelIfForsaken();
-  }
-
-  #makeHost(): ConsumerHost<T> & ProducerHost<T> {
-    const channel = this.#channel;
-    const door = (): Door | undefined => this.#door;
-    const cancelled = (): boolean => this.#cancelled;
-    return {
-      name: this.name,
-      channel,
-      get door() {
-        return door();
-      },
-      get closed() {
-        return channel.closed;
-      },
-      get cancelled() {
-        return cancelled();
-      },
-      put: (value) => {
-        const { refusal } = channel;
-        return refusal === undefined ? channel.put(value, NO_OPTIONS, true) : Promise.reject(refusal.error);
-      },
-      joined: (loop) => {
-        this.#loops.joined(loop);
-        channel.consumers = this.#loops.consumers;
-      },
-      left: (loop, fault) => this.#left(loop, fault),
-      settle: () => this.#settle(),
-      lost: () => void (this.#lost += 1),
-    };
+    const left = unfinished + this.#host.lostItems;
+    return { drained: left === 0, left, leaked: this.#host.cancelled ? this.#loops.busy : [] };
   }
 }
 

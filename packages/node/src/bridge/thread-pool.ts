@@ -15,20 +15,16 @@ import {
 } from '@holdfast/core';
 import { IdleLine, WaitLine, emit, now, observed, reportError, type Door } from '@holdfast/core/internal';
 import { BootGuard } from './boot-guard.ts';
-import { IdleThreads } from './idle-threads.ts';
 import { PoolCall, whyUnsendable, type CallHost, type PoolCallOptions } from './pool-call.ts';
 import { PoolMetrics } from './pool-metrics.ts';
-import { PoolThread, type CallReply, type ThreadHost } from './pool-thread.ts';
+import type { CallReply, PoolThread, ThreadHost } from './pool-thread.ts';
+import { ThreadRoster, type RosterOptions } from './thread-roster.ts';
 
 /** How a pool is made; all of it checked. */
-export interface ThreadPoolOptions {
-  readonly name: string;
-  readonly url: string;
+export interface ThreadPoolOptions extends RosterOptions {
   readonly maxThreads: number;
   readonly maxQueue: number;
   readonly overflow: 'reject' | 'wait';
-  readonly idleMs: number;
-  readonly setupData: unknown;
 }
 
 /** Threads, the calls that wait for one, and the calls that run. */
@@ -36,13 +32,11 @@ export class ThreadPool implements ThreadHost, CallHost {
   /** Asked whether new calls may come in. */
   door: Door | undefined;
   readonly #options: ThreadPoolOptions;
-  readonly #threads: Map<number, PoolThread> = new Map<number, PoolThread>();
-  readonly #booting: Set<PoolThread> = new Set<PoolThread>();
-  /** Threads with nothing to do. While there is one, no call waits. */
-  readonly #idle: IdleThreads;
+  /** While one of them has nothing to do, no call waits. */
+  readonly #threads: ThreadRoster;
   readonly #waiting: WaitLine<PoolCall> = new WaitLine<PoolCall>();
   readonly #running: WaitLine<PoolCall> = new WaitLine<PoolCall>();
-  readonly #drains: IdleLine = new IdleLine(() => this.#waiting.size + this.#busy.length);
+  readonly #drains: IdleLine = new IdleLine(() => this.#waiting.size + this.#threads.busy.length);
   readonly #guard: BootGuard = new BootGuard();
   readonly #metrics: PoolMetrics = new PoolMetrics();
   #closed = false;
@@ -51,7 +45,7 @@ export class ThreadPool implements ThreadHost, CallHost {
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
-    this.#idle = new IdleThreads(options.idleMs);
+    this.#threads = new ThreadRoster(options);
   }
 
   /** Runs `fn` of the module on a thread; without a name, waits until there is one. */
@@ -75,7 +69,7 @@ export class ThreadPool implements ThreadHost, CallHost {
     const report = await this.#drains.drain(options);
     return report.drained
       ? report
-      : { ...report, leaked: this.#abandoned.map((call) => this.#nameOf(call.fn)) };
+      : { ...report, leaked: this.#threads.abandoned.map((call) => this.#nameOf(call.fn)) };
   }
 
   /** Tells every caller at once; threads whose calls do not end within a moment are stopped. */
@@ -97,8 +91,8 @@ export class ThreadPool implements ThreadHost, CallHost {
     return {
       threads: this.#threads.size,
       maxThreads,
-      busy: this.#busy.length,
-      zombies: this.#abandoned.length,
+      busy: this.#threads.busy.length,
+      zombies: this.#threads.abandoned.length,
       waiting: this.#waiting.size,
       maxQueue,
       ...this.#metrics.stats(),
@@ -111,7 +105,7 @@ export class ThreadPool implements ThreadHost, CallHost {
       const status = this.#threads.size === 0 ? 'down' : 'degraded';
       return { status, detail: `threads do not start: ${String(refusal.error)}` };
     }
-    const zombies = this.#abandoned.length;
+    const zombies = this.#threads.abandoned.length;
     return zombies === 0
       ? { status: 'up' }
       : { status: 'degraded', detail: `${zombies} threads run abandoned calls` };
@@ -142,7 +136,7 @@ export class ThreadPool implements ThreadHost, CallHost {
   }
 
   threadReady(thread: PoolThread): void {
-    this.#booting.delete(thread);
+    this.#threads.started(thread);
     this.#guard.succeeded();
     this.#serve(thread);
   }
@@ -156,25 +150,14 @@ export class ThreadPool implements ThreadHost, CallHost {
   }
 
   threadGone(thread: PoolThread, error: unknown, code: number): void {
-    this.#threads.delete(thread.number);
-    this.#idle.remove(thread);
+    const hadStarted = this.#threads.gone(thread);
     const cause = error ?? new Error(`Thread "${thread.name}" exited with code ${code}`);
     if (thread.call !== undefined) this.#crashed(thread.call, cause);
-    else if (!this.#booting.delete(thread)) this.#reportLoss(error);
+    else if (hadStarted) this.#reportLoss(error);
     else if (this.#ended === undefined) this.#bootFailed(cause);
     this.#grow();
     this.#drains.settle();
     this.#settleEnd();
-  }
-
-  /** Threads that have a call. */
-  get #busy(): readonly PoolThread[] {
-    return [...this.#threads.values()].filter((thread) => thread.call !== undefined);
-  }
-
-  /** Calls that still run although their callers were told. */
-  get #abandoned(): readonly PoolCall[] {
-    return this.#busy.flatMap(({ call }) => (call === undefined || call.line !== undefined ? [] : [call]));
   }
 
   #nameOf(fn: string | undefined): string {
@@ -182,7 +165,7 @@ export class ThreadPool implements ThreadHost, CallHost {
   }
 
   #admit(call: PoolCall): void {
-    const thread = this.#idle.take();
+    const thread = this.#threads.take();
     if (thread !== undefined) {
       if (!this.#begin(call, thread)) this.#serve(thread);
       return;
@@ -191,7 +174,7 @@ export class ThreadPool implements ThreadHost, CallHost {
     const { maxWaitMs = Infinity } = call.options;
     const room = this.#threads.size < maxThreads;
     // calls for which a thread is starting have their place
-    const full = overflow === 'reject' && this.#waiting.size - this.#booting.size >= maxQueue;
+    const full = overflow === 'reject' && this.#waiting.size - this.#threads.booting >= maxQueue;
     if (!room && (full || maxWaitMs === 0)) {
       this.#refuse(call);
       return;
@@ -212,11 +195,11 @@ export class ThreadPool implements ThreadHost, CallHost {
   #grow(): void {
     while (
       this.#threads.size < this.#options.maxThreads &&
-      this.#waiting.size > this.#booting.size &&
+      this.#waiting.size > this.#threads.booting &&
       this.#guard.refusal === undefined
     ) {
       try {
-        this.#spawn();
+        this.#threads.start(this);
       } catch (error) {
         this.#bootFailed(error);
       }
@@ -226,25 +209,16 @@ export class ThreadPool implements ThreadHost, CallHost {
     for (const call of takeAll(this.#waiting)) call.reject(refusal.error);
   }
 
-  #spawn(): void {
-    const { name, url, setupData } = this.#options;
-    let number = 1;
-    while (this.#threads.has(number)) number += 1;
-    const thread = new PoolThread(this, number, { name: `${name}-${number}`, url, setupData });
-    this.#threads.set(number, thread);
-    this.#booting.add(thread);
-  }
-
   #bootFailed(cause: unknown): void {
     this.#guard.failed(cause);
     // while other threads live the call waits for them
-    if (this.#threads.size === this.#booting.size) this.#waiting.shift()?.reject(cause);
+    if (this.#threads.size === this.#threads.booting) this.#waiting.shift()?.reject(cause);
   }
 
   /** Gives a thread its next call, or lets it rest. */
   #serve(thread: PoolThread): void {
     for (const call of takeAll(this.#waiting)) if (this.#begin(call, thread)) return;
-    if (this.#ended === undefined) this.#idle.add(thread);
+    if (this.#ended === undefined) this.#threads.rest(thread);
     else thread.end();
   }
 
@@ -286,10 +260,9 @@ export class ThreadPool implements ThreadHost, CallHost {
   async #end(): Promise<void> {
     this.close();
     await this.#drains.drain();
-    this.#idle.clear();
     await new Promise<void>((resolve) => {
       (this.#ended ??= []).push(resolve);
-      for (const thread of this.#threads.values()) thread.end();
+      this.#threads.end();
       this.#settleEnd();
     });
   }
