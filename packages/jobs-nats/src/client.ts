@@ -7,6 +7,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import type { Client } from './link.ts';
 import type { Location } from './location.ts';
+import { isOlder, readVersion, type Version } from './version.ts';
 
 /** How long a server may take to let a connection in, or to answer a request, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 4_000;
@@ -16,7 +17,7 @@ const RECONNECT_MS = 250;
 /** How often to ask whether the server is there; two that go unanswered end a connection. */
 const PING_MS = 10_000;
 /** The first version that has all that is used here. */
-const OLDEST: readonly [number, number] = [2, 9];
+const OLDEST: Version = [2, 9, 0];
 
 /** @throws EngineUnavailableError, UnsupportedError (as rejections) */
 export async function connectTo(location: Location): Promise<Client> {
@@ -29,7 +30,7 @@ export async function connectTo(location: Location): Promise<Client> {
     throw new EngineUnavailableError(`NATS at ${where} cannot be reached: ${messageOf(error)}`, error);
   }
   try {
-    checkVersion(connection.info?.version ?? '0.0');
+    checkVersion(readVersion(connection.info?.version ?? ''));
     const manager = await jetstream
       .jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS })
       .catch((error: unknown): JetStreamManager => {
@@ -81,11 +82,9 @@ async function optionsOf(location: Location, transport: typeof Transport): Promi
   return options;
 }
 
-function checkVersion(version: string): void {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST;
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
-  throw new UnsupportedError(`NATS ${version} is too old: ${oldestMajor}.${oldestMinor} is needed`);
+function checkVersion(version: Version): void {
+  if (isOlder(version, OLDEST))
+    throw new UnsupportedError(`NATS ${version.join('.')} is too old: ${OLDEST.join('.')} is needed`);
 }
 
 function messageOf(error: unknown): string {

@@ -9,6 +9,7 @@ import { reportError } from '@holdfast/core/internal';
 import { connectTo } from './client.ts';
 import type { Location } from './location.ts';
 import { AnswerLostError } from './nats-errors.ts';
+import { readVersion, type Version } from './version.ts';
 
 /** How long a last message may take to leave, in milliseconds. */
 const FLUSH_MS = 1_000;
@@ -47,6 +48,11 @@ export class Link {
 
   get up(): boolean {
     return this.#up && !this.#closed;
+  }
+
+  /** Of the server that is connected, or was last. */
+  get version(): Version {
+    return readVersion(this.client.connection.info?.version ?? '');
   }
 
   get closed(): boolean {

@@ -1,6 +1,6 @@
 /**
- * A driver on NATS JetStream. The server keeps leases, redelivery, the bound of a queue and the window in which an id is known; what
- * is added here is the count of starts, delays, dead letters and the worker's own fence.
+ * A driver on NATS JetStream. The server keeps leases, redelivery and the window in which an id is known; what is added here is the
+ * count of starts, delays, dead letters and the worker's own fence.
  */
 import {
   EngineUnavailableError,
@@ -85,10 +85,9 @@ export class NatsDriver implements JobDriver {
   async enqueue(
     queue: string,
     jobs: readonly WireJob[],
-    { maxDepth, signal }: JobAdmission,
+    { signal }: JobAdmission,
   ): Promise<readonly EnqueueResult[]> {
     return this.#with(queue, async (one) => {
-      await one.streams.bound(maxDepth);
       const results: EnqueueResult[] = [];
       for (let from = 0; from < jobs.length; from += WINDOW) {
         const window = jobs.slice(from, from + WINDOW);
@@ -202,10 +201,9 @@ export class NatsDriver implements JobDriver {
     }
   }
 
-  async #requeue(queue: Queue, id: string, { maxDepth, signal }: JobAdmission): Promise<boolean> {
+  async #requeue(queue: Queue, id: string, { signal }: JobAdmission): Promise<boolean> {
     const letter = await queue.dead.find(id);
     if (letter === undefined) return false;
-    await queue.streams.bound(maxDepth);
     const job = { ...letter.job, delayMs: 0, enqueuedAt: Date.now() };
     // the id itself may still be known; the letter's number keeps two calls from making two jobs of it
     await this.#publish(queue, job, encodeJob(job), `_letter.${letter.seq}`, signal);
@@ -263,7 +261,7 @@ function capabilitiesOf(maxPayload: number): JobCapabilities {
     priority: 'none',
     dedupe: { scope: 'window', windowMs: DEDUPE_MS, reported: true },
     order: 'fifo-single-consumer',
-    backpressure: 'native',
+    backpressure: 'sampled',
     pause: 'consumer',
     atomicBatch: false,
     counts: ['dead'],

@@ -1,14 +1,16 @@
 /**
- * The streams of one queue: a work-queue stream of its jobs, which refuses what is too much and forgets what is acknowledged, with one
- * consumer that all workers share; and a stream of its dead letters, one for each id. What is there already is taken as it is, if it
- * keeps jobs safely.
+ * The streams of one queue: a work-queue stream of its jobs, which forgets what is acknowledged, with one consumer that all workers
+ * share; and a stream of its dead letters, one for each id. What is there already is taken as it is, if it keeps jobs safely. The
+ * trap: a stream with a limit drops its oldest jobs when the limit is lowered, and before 2.10.6 when its server was killed.
  */
 import { UnsafeEngineError } from '@holdfast/core';
-import type { ConsumerInfo, StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import type { ConsumerConfig, ConsumerInfo, StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import { deleteUpTo } from './ghosts.ts';
 import type { Link } from './link.ts';
 import type { Location } from './location.ts';
 import type { QueueNames } from './names.ts';
 import { CODES, codeOf } from './nats-errors.ts';
+import { isOlder, type Version } from './version.ts';
 
 /** For how long an id keeps a second job out, in milliseconds. */
 export const DEDUPE_MS = 120_000;
@@ -17,19 +19,22 @@ export const CONSUMER = 'workers';
 /** How many requests for jobs may wait at the server. */
 const MAX_WAITING = 10_000;
 const NANOS = 1_000_000;
+/** The first version that drops no job of a limited stream, whatever it finds on disk after a crash. */
+const KEEPS_LIMITED: Version = [2, 10, 6];
 
 /** The set-up of one queue. */
 export class QueueStreams {
   readonly names: QueueNames;
+  /** How many jobs somebody else has told the stream to take; -1 for any number. */
+  readonly limit: number;
   readonly #link: Link;
   readonly #replicas: number;
-  #limit: number;
 
   private constructor(link: Link, names: QueueNames, replicas: number, limit: number) {
     this.#link = link;
     this.names = names;
     this.#replicas = replicas;
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** Makes the streams where they are missing. */
@@ -55,21 +60,8 @@ export class QueueStreams {
       subjects: [`${dead.prefix}.*`],
       max_msgs_per_subject: 1,
     });
-    checkSafe(jobStream.config);
+    checkSafe(jobStream.config, link.version);
     return new QueueStreams(link, names, replicas, jobStream.config.max_msgs);
-  }
-
-  /** How many jobs the stream takes; -1 for any number. */
-  get limit(): number {
-    return this.#limit;
-  }
-
-  /** The queue holds `maxDepth` jobs at most from now on, for everybody; `Infinity` leaves its limit as it is. */
-  async bound(maxDepth: number): Promise<void> {
-    if (maxDepth === Infinity || maxDepth === this.#limit) return;
-    const { manager } = this.#link.client;
-    await this.#link.ask(() => manager.streams.update(this.names.jobs.stream, { max_msgs: maxDepth }));
-    this.#limit = maxDepth;
   }
 
   /**
@@ -77,16 +69,17 @@ export class QueueStreams {
    * a message on disk of which it remembers that it is done; that one is not counted.
    */
   async depth(): Promise<number> {
+    const info = await this.#find();
+    if (info !== undefined) return info.num_pending + info.num_ack_pending;
     const { manager } = this.#link.client;
-    const { stream } = this.names.jobs;
-    try {
-      const info = await this.#link.ask(() => manager.consumers.info(stream, CONSUMER));
-      return info.num_pending + info.num_ack_pending;
-    } catch (error) {
-      if (codeOf(error) !== CODES.consumerNotFound) throw error;
-    }
-    const { state } = await this.#link.ask(() => manager.streams.info(stream));
+    const { state } = await this.#link.ask(() => manager.streams.info(this.names.jobs.stream));
     return state.messages;
+  }
+
+  /** Deletes what lies before everything that is unfinished; the number of the first message that is left, or would be the next. */
+  async clear(): Promise<number> {
+    const info = await this.#find();
+    return deleteUpTo(this.#link, this.names.jobs.stream, info?.ack_floor.stream_seq ?? 0);
   }
 
   /**
@@ -98,29 +91,33 @@ export class QueueStreams {
     const { manager } = this.#link.client;
     const { stream } = this.names.jobs;
     const leaseNanos = leaseMs * NANOS;
-    let info: ConsumerInfo;
-    try {
-      info = await this.#link.ask(() => manager.consumers.info(stream, CONSUMER));
-    } catch (error) {
-      if (codeOf(error) !== CODES.consumerNotFound) throw error;
-      info = await this.#link.ask(() =>
-        manager.consumers.add(stream, {
-          durable_name: CONSUMER,
-          ack_policy: 'explicit',
-          ack_wait: leaseNanos,
-          deliver_policy: 'all',
-          max_deliver: -1,
-          // delayed jobs count as unacknowledged
-          max_ack_pending: -1,
-          max_waiting: MAX_WAITING,
-          num_replicas: this.#replicas,
-        }),
-      );
-    }
+    const config: Partial<ConsumerConfig> = {
+      durable_name: CONSUMER,
+      ack_policy: 'explicit',
+      ack_wait: leaseNanos,
+      deliver_policy: 'all',
+      max_deliver: -1,
+      // delayed jobs count as unacknowledged
+      max_ack_pending: -1,
+      max_waiting: MAX_WAITING,
+      num_replicas: this.#replicas,
+    };
+    let info = (await this.#find()) ?? (await this.#link.ask(() => manager.consumers.add(stream, config)));
     // a shorter lease than the consumer's is set for each delivery; a longer one must be the consumer's
     if ((info.config.ack_wait ?? 0) < leaseNanos)
       info = await this.#link.ask(() => manager.consumers.update(stream, CONSUMER, { ack_wait: leaseNanos }));
     return (info.config.ack_wait ?? leaseNanos) / NANOS;
+  }
+
+  /** The consumer, if there is one yet. */
+  async #find(): Promise<ConsumerInfo | undefined> {
+    const { manager } = this.#link.client;
+    try {
+      return await this.#link.ask(() => manager.consumers.info(this.names.jobs.stream, CONSUMER));
+    } catch (error) {
+      if (codeOf(error) === CODES.consumerNotFound) return undefined;
+      throw error;
+    }
   }
 }
 
@@ -141,12 +138,17 @@ async function streamOf(link: Link, config: Partial<StreamConfig> & { name: stri
   }
 }
 
-function checkSafe({ name, storage, retention, discard, max_age: maxAge }: StreamConfig): void {
+function checkSafe(config: StreamConfig, version: Version): void {
+  const { name, storage, retention, discard, max_age: maxAge } = config;
+  const limited = config.max_msgs > 0 || config.max_bytes > 0;
   const wrong = [
     storage === 'file' ? '' : `storage is ${storage}, not file`,
     retention === 'workqueue' ? '' : `retention is ${retention}, not workqueue`,
     discard === 'new' ? '' : `discard is ${discard}, not new`,
     maxAge === 0 ? '' : 'messages expire (max_age)',
+    limited && isOlder(version, KEEPS_LIMITED)
+      ? `it is limited (max_msgs, max_bytes), and a server before ${KEEPS_LIMITED.join('.')} that is killed drops what is oldest`
+      : '',
   ].filter((one) => one !== '');
   if (wrong.length > 0) throw new UnsafeEngineError(`Stream ${name} loses jobs: ${wrong.join(', ')}`);
 }

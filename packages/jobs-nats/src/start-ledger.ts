@@ -3,6 +3,7 @@
  * not ended, is no start; what is to be left out is kept here, by the job's number, until the job is finished. Most jobs are
  * delivered once and have nothing here.
  */
+import type { StreamConfig } from '@nats-io/jetstream';
 import type { Link } from './link.ts';
 import { startsOf } from './names.ts';
 import { CODES, codeOf } from './nats-errors.ts';
@@ -69,18 +70,38 @@ export class StartLedger {
     );
   }
 
+  /** All jobs below `seq` are finished: a worker that was killed may not have come to say so. */
+  async forgetBefore(seq: number): Promise<void> {
+    const { manager } = this.#link.client;
+    const query = { subjects_filter: `${this.#prefix}.*` };
+    let subjects: Record<string, number> | undefined;
+    try {
+      ({ subjects } = (await this.#link.ask(() => manager.streams.info(this.#stream.stream, query))).state);
+    } catch (error) {
+      if (codeOf(error) !== CODES.streamNotFound) throw error;
+    }
+    for (const subject of Object.keys(subjects ?? {})) {
+      const found = Number(subject.slice(this.#prefix.length + 1));
+      if (found < seq) await this.forget(found);
+    }
+  }
+
   async #make(): Promise<void> {
     const { stream, subject } = this.#stream;
     const { manager } = this.#link.client;
-    await this.#link.ask(() =>
-      manager.streams.add({
-        name: stream,
-        subjects: [subject],
-        storage: 'file',
-        max_msgs_per_subject: 1,
-        num_replicas: this.#replicas,
-        description: 'Which deliveries of jobs were no starts',
-      }),
-    );
+    const config: Partial<StreamConfig> & { name: string } = {
+      name: stream,
+      subjects: [subject],
+      storage: 'file',
+      max_msgs_per_subject: 1,
+      num_replicas: this.#replicas,
+      description: 'Which deliveries of jobs were no starts',
+    };
+    try {
+      await this.#link.ask(() => manager.streams.add(config));
+    } catch (error) {
+      // somebody else was first, with other replicas
+      if (codeOf(error) !== CODES.streamExists) throw error;
+    }
   }
 }

@@ -75,8 +75,15 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
     this.#watching = this.link.watch(() => this.#rejoin(0));
   }
 
-  /** Takes part in the work on the queue; errors come as rejections. */
-  async join(): Promise<void> {
+  /** Takes part in the work on the queue; errors come as rejections. A call while another runs is that one. */
+  join(): Promise<void> {
+    this.#joining ??= this.#join().finally(() => {
+      this.#joining = undefined;
+    });
+    return this.#joining;
+  }
+
+  async #join(): Promise<void> {
     const { streams, clock } = this.#host;
     const leaseMs = await streams.consumer(this.leaseMs);
     await clock.measure();
@@ -89,6 +96,14 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
       broken: () => this.#rejoin(PAUSE_MS),
     });
     this.#pull();
+    // nobody waits for it, and the next to join does it again
+    this.#tidy().catch(() => {});
+  }
+
+  /** Removes what killed servers and killed workers have left behind. */
+  async #tidy(): Promise<void> {
+    const { streams, ledger } = this.#host;
+    await ledger.forgetBefore(await streams.clear());
   }
 
   freed(delivery: Delivery): void {
@@ -102,7 +117,7 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
     this.#disposed = true;
     this.#watching[Symbol.dispose]();
     clearTimeout(this.#pause);
-    await this.#joining;
+    await this.#joining?.catch(() => {});
     await this.#leave();
     await Promise.all(this.#returning);
     this.#endIfDone();
@@ -133,12 +148,10 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
     if (this.#disposed || this.#pause !== undefined) return;
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
-      if (!this.link.up || this.#joining !== undefined) return;
-      this.#joining = this.join()
-        .catch(() => this.#rejoin(PAUSE_MS))
-        .finally(() => {
-          this.#joining = undefined;
-        });
+      if (!this.link.up) return;
+      // one that has begun before may know nothing of what has happened since
+      const before = this.#joining?.catch(() => {}) ?? Promise.resolve();
+      before.then(() => this.join()).catch(() => this.#rejoin(PAUSE_MS));
     }, pauseMs);
   }
 

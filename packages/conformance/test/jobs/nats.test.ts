@@ -1,5 +1,6 @@
 import { jobEngineSuite, natsServer, onServer } from '@holdfast/conformance';
 import { nats } from '@holdfast/jobs-nats';
+import { spoilNats } from './spoil.ts';
 
 onServer(natsServer, (server) => {
   let places = 0;
@@ -7,6 +8,7 @@ onServer(natsServer, (server) => {
     server,
     engine: nats,
     url: () => `${server.url}/test-${process.pid}-${(places += 1)}`,
+    spoil: spoilNats,
     importedFrom: { specifier: '@holdfast/jobs-nats', name: 'nats' },
   });
 });

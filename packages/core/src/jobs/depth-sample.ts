@@ -50,8 +50,8 @@ export class DepthSample {
   }
 
   async #count(): Promise<void> {
-    const { waiting, active, delayed } = await this.#counts();
-    this.#depth = number(waiting) + number(active) + number(delayed);
+    const { depth, waiting, active, delayed } = await this.#counts();
+    this.#depth = number(depth ?? number(waiting) + number(active) + number(delayed));
     this.#at = now();
   }
 }

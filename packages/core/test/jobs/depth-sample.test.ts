@@ -50,6 +50,12 @@ describe('DepthSample', () => {
     await sample.reserve(1);
   });
 
+  it('takes the depth of an engine that knows no parts of it', async () => {
+    const sample = new DepthSample('q', 10, () => Promise.resolve({ depth: 9, dead: 99 }));
+    await sample.reserve(1);
+    await expect(sample.reserve(1)).rejects.toMatchObject(FULL);
+  });
+
   it('hands on the error of an engine that cannot count', async () => {
     const sample = new DepthSample('q', 10, () => Promise.reject(new Error('down')));
     await expect(sample.reserve(1)).rejects.toThrow('down');
