@@ -24,7 +24,7 @@ const unknown = chosen.find((name) => engines.every((engine) => engine.name !== 
 const [events, seed] = [Number(values.events), Number(values.seed)];
 if (unknown !== undefined || !(events > 0 && Number.isInteger(events)) || !Number.isInteger(seed)) {
   console.error(
-    'usage: npm run chaos -- [--events N] [--engine sqlite,redis,postgres] [--seed N] [--record]',
+    'usage: npm run chaos -- [--events N] [--engine sqlite,redis,postgres,nats] [--seed N] [--record]',
   );
   process.exit(2);
 }

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import {
   Wire,
+  natsServer,
   postgresServer,
   redisServer,
   type ServerControl,
@@ -36,6 +37,7 @@ export const engines: readonly EngineKind[] = [
   { name: 'sqlite', missing: () => undefined, start: startFile },
   onServer(redisServer),
   onServer(postgresServer),
+  onServer(natsServer),
 ];
 
 /** A queue in `jobs.db`: whoever has the file's lock holds up every write. */

@@ -6,10 +6,11 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { JobEngine } from '@holdfast/core';
 import { bullmq } from '@holdfast/jobs-bullmq';
+import { nats } from '@holdfast/jobs-nats';
 import { sqlite } from '@holdfast/jobs-sqlite';
 
 /** Every engine but the one that core has built in. */
-export const engines: readonly JobEngine[] = [sqlite, bullmq];
+export const engines: readonly JobEngine[] = [sqlite, bullmq, nats];
 
 /** Whether there is an engine for `value`. */
 export function isQueueUrl(value: string): boolean {

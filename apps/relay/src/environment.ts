@@ -61,9 +61,9 @@ const variables = {
   host: text('HOST', '127.0.0.1', 'address to listen on'),
   queueUrl: {
     name: 'RELAY_QUEUE',
-    help: 'queue engine: memory:, sqlite:, redis://… or postgres://…; sqlite: is a file in RELAY_DATA',
+    help: 'queue engine: memory:, sqlite:, redis://…, postgres://… or nats://…; sqlite: is a file in RELAY_DATA',
     fallback: 'sqlite:',
-    expected: 'memory:, sqlite:, sqlite:./jobs.db, redis://… or postgres://…',
+    expected: 'memory:, sqlite:, sqlite:./jobs.db, redis://…, postgres://… or nats://…',
     parse: (value: string) => (isQueueUrl(value) ? value : undefined),
   },
   dataDirectory: text('RELAY_DATA', './data', 'directory of the store; nothing is written elsewhere'),

@@ -81,16 +81,38 @@ export function decodeJob({ seq, storedAt, headers, data }: Stored): {
 function metaOf(header: string): Meta | undefined {
   if (header === '') return undefined;
   try {
-    const meta = JSON.parse(header) as Partial<Meta>;
-    const { id, headers, maxRetries, delayMs, enqueuedAt } = meta;
-    const known =
-      typeof id === 'string' &&
-      typeof headers === 'object' &&
-      Number.isInteger(maxRetries) &&
-      Number.isInteger(delayMs) &&
-      typeof enqueuedAt === 'number';
-    return known ? (meta as Meta) : undefined;
+    const meta: unknown = JSON.parse(header);
+    return isMeta(meta) ? meta : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isMeta(value: unknown): value is Meta {
+  const { id, headers, maxRetries, delayMs, enqueuedAt, death } = Object(value) as Partial<Meta>;
+  return (
+    typeof id === 'string' &&
+    id !== '' &&
+    typeof headers === 'object' &&
+    headers !== null &&
+    Object.values(headers).every((one) => typeof one === 'string') &&
+    isCount(maxRetries) &&
+    isCount(delayMs) &&
+    Number.isFinite(enqueuedAt) &&
+    (death === undefined || isDeath(death))
+  );
+}
+
+function isDeath(value: unknown): value is Death {
+  const { attempts, diedAt, error } = Object(value) as Partial<Death>;
+  return (
+    isCount(attempts) &&
+    Number.isFinite(diedAt) &&
+    typeof error?.name === 'string' &&
+    typeof error.message === 'string'
+  );
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0;
 }

@@ -4,6 +4,9 @@
  */
 import { outOfRange } from '@holdfast/core/internal';
 
+/** A name or an address. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])$/iu;
+
 /** Where the engine is, and how its streams are made. */
 export interface Location {
   readonly servers: readonly string[];
@@ -26,7 +29,9 @@ export interface Location {
  */
 export function readLocation(url: URL): Location {
   const { protocol, hostname, port, username, password, pathname, searchParams } = url;
-  if (hostname === '') throw outOfRange('url', 'nats://host:port', `${protocol} without a host`);
+  const hosts = hostname.split(',');
+  if (!hosts.every((host) => HOST.test(host)))
+    throw outOfRange('url', 'nats://host:port, or nats://host-1,host-2:port', `${protocol}//${hostname}`);
   const namespace = pathname.slice(1) || 'holdfast';
   if (!/^[\w-]{1,32}$/u.test(namespace))
     throw outOfRange('url', 'with a path of up to 32 of A-Z a-z 0-9 _ -', pathname);
@@ -38,7 +43,7 @@ export function readLocation(url: URL): Location {
     throw outOfRange('url', 'with replicas from 1 to 5', searchParams.get('replicas'));
   const name = username === '' ? undefined : decodeURIComponent(username);
   return {
-    servers: hostname.split(',').map((host) => `${host}:${port || '4222'}`),
+    servers: hosts.map((host) => `${host}:${port || '4222'}`),
     tls: protocol === 'tls:',
     user: password === '' ? undefined : name,
     password: password === '' ? undefined : decodeURIComponent(password),

@@ -33,7 +33,15 @@ describe('the URL of a NATS engine', () => {
     expect(read('nats://secret@one')).toMatchObject({ token: 'secret', user: undefined });
   });
 
+  it('has several hosts on one port, also those that are numbers', () => {
+    expect(read('nats://one,two:4333').servers).toEqual(['one:4333', 'two:4333']);
+    expect(read('nats://10.0.0.1,10.0.0.2').servers).toEqual(['10.0.0.1:4222', '10.0.0.2:4222']);
+    expect(read('nats://[::1]:4333').servers).toEqual(['[::1]:4333']);
+  });
+
   it.each([
+    ['a host that is none', 'nats://one,,two'],
+    ['a port for each of several hosts, which a URL cannot say', 'nats://one%3A4333,two:4333'],
     ['a namespace with other characters', 'nats://one/a.b'],
     ['an option it does not know', 'nats://one?replica=3'],
     ['more replicas than a stream may have', 'nats://one?replicas=6'],

@@ -1,5 +1,5 @@
 /** The command on the engines that have a server: whatever it does on a file it does there, or says that the engine cannot. */
-import { onServer, postgresServer, redisServer, type ServerKind } from '@holdfast/conformance';
+import { natsServer, onServer, postgresServer, redisServer, type ServerKind } from '@holdfast/conformance';
 import { JobQueue, noRetry, subscribe } from '@holdfast/core';
 import { expect, it } from 'vitest';
 import { loadEngines } from '../../src/index.ts';
@@ -95,3 +95,4 @@ function commandsOn(kind: ServerKind): void {
 
 commandsOn(redisServer);
 commandsOn(postgresServer);
+commandsOn(natsServer);

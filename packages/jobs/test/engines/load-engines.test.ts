@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobQueue } from '@holdfast/core';
 import { bullmq } from '@holdfast/jobs-bullmq';
+import { nats } from '@holdfast/jobs-nats';
 import { sqlite } from '@holdfast/jobs-sqlite';
 import { describe, expect, it } from 'vitest';
 import { loadEngines } from '../../src/index.ts';
@@ -16,6 +17,7 @@ describe('loadEngines', () => {
     expect(await loadEngines('sqlite:./jobs.db')).toEqual([sqlite]);
     for (const scheme of ['redis', 'rediss', 'postgres', 'postgresql'])
       expect(await loadEngines(`${scheme}://localhost`)).toEqual([bullmq]);
+    for (const scheme of ['nats', 'tls']) expect(await loadEngines(`${scheme}://localhost`)).toEqual([nats]);
     expect(await loadEngines('memory:')).toEqual([]);
   });
 
