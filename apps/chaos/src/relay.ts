@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Watchdog } from '@holdfast/conformance/engines';
 
 const main = fileURLToPath(new URL('../../relay-hono/dist/main.js', import.meta.url));
 const RESTART_MS = 200;
@@ -11,6 +12,7 @@ const RESTART_MS = 200;
 /** A relay that comes back. */
 export class UndyingRelay implements AsyncDisposable {
   readonly #env: Readonly<Record<string, string>>;
+  readonly #watchdog: Watchdog;
   #child: ChildProcess | undefined;
   #url: string | undefined;
   #stopping = false;
@@ -18,7 +20,9 @@ export class UndyingRelay implements AsyncDisposable {
   /** What the relays wrote to standard error. */
   stderr = '';
 
-  constructor(env: Readonly<Record<string, string>>) {
+  /** `watchdog` ends the relay should this process vanish. */
+  constructor(watchdog: Watchdog, env: Readonly<Record<string, string>>) {
+    this.#watchdog = watchdog;
     this.#env = env;
     this.#living = this.#live();
   }
@@ -73,12 +77,14 @@ export class UndyingRelay implements AsyncDisposable {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       this.#child = child;
+      this.#watchdog.watch(child.pid);
       child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
       createInterface(child.stdout).on('line', (line) => {
         const [, url] = /^listening on (\S+)/.exec(line) ?? [];
         if (url !== undefined && !child.killed) this.#url = url;
       });
       await once(child, 'close');
+      this.#watchdog.watch(undefined);
       this.#url = undefined;
       // an engine that is down lets no relay start
       if (!this.#stopping) await new Promise((resolve) => setTimeout(resolve, RESTART_MS));

@@ -4,9 +4,10 @@
  * every ten; then nobody is killed any more, and every accepted event has to arrive. Every third time the relay is killed between
  * its store's commit and the enqueue: the engine takes nothing, an event is posted and seen in the store, and the relay dies.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startWatchdog } from '@holdfast/conformance/engines';
 import { between, random } from './random.ts';
 import { Receiver } from './receiver.ts';
 import { UndyingRelay } from './relay.ts';
@@ -52,24 +53,21 @@ const STALLED_MS = 60_000;
 /** Runs once against `kind`. */
 export async function run(kind: EngineKind, { events, seed }: RunOptions): Promise<Result> {
   const data = await mkdtemp(join(tmpdir(), 'chaos-'));
-  try {
-    await using victim = await kind.start(data);
-    await using receiver = await Receiver.listen(seed);
-    await using relay = new UndyingRelay({
-      PORT: '0',
-      RELAY_QUEUE: victim.url,
-      RELAY_DATA: data,
-      RELAY_MAX_ATTEMPTS: '1000',
-      RELAY_RETRY_BASE_MS: '20',
-      RELAY_RETRY_MAX_MS: '200',
-      RELAY_QUEUE_CAPACITY: '5000',
-      RELAY_LEASE_MS: '2000',
-      RELAY_CONCURRENCY: '32',
-    });
-    return await attack({ kind, victim, receiver, relay, events, seed });
-  } finally {
-    await rm(data, { recursive: true, force: true });
-  }
+  await using watchdog = startWatchdog(data); // removes it at the end, whichever way that comes
+  await using victim = await kind.start(data);
+  await using receiver = await Receiver.listen(seed);
+  await using relay = new UndyingRelay(watchdog, {
+    PORT: '0',
+    RELAY_QUEUE: victim.url,
+    RELAY_DATA: data,
+    RELAY_MAX_ATTEMPTS: '1000',
+    RELAY_RETRY_BASE_MS: '20',
+    RELAY_RETRY_MAX_MS: '200',
+    RELAY_QUEUE_CAPACITY: '5000',
+    RELAY_LEASE_MS: '2000',
+    RELAY_CONCURRENCY: '32',
+  });
+  return await attack({ kind, victim, receiver, relay, events, seed });
 }
 
 interface Scene {

@@ -4,4 +4,5 @@ export { postgresServer } from './postgres-server.ts';
 export { redisServer } from './redis-server.ts';
 export type { EngineServer, ServerKind } from './server-kind.ts';
 export type { ServerControl } from './server-process.ts';
+export { startWatchdog, type Watchdog } from './watchdog.ts';
 export { Wire } from './wire.ts';
