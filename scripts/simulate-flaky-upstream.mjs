@@ -1,21 +1,10 @@
 /**
- * `npm run simulate:flaky-upstream`: sets the checkout up where needed, builds, and drives a failing upstream at load without
- * Holdfast, with its peers and with it. What is said after `--` goes to packages/benchmarks/src/upstream/main.ts.
+ * `npm run simulate:flaky-upstream`: drives a flaky upstream without Holdfast, with its peers, and with it.
+ * `npm run simulate:flaky-upstream -- policy --seed 2` does less.
  */
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { bootstrap } from './bootstrap.mjs';
-import { run } from './command.mjs';
-import { root } from './workspaces.mjs';
+import { runProgram } from './program.mjs';
 
-bootstrap();
-
-const { status, output } = await run('turbo run build --filter=@holdfast/benchmarks', root);
-if (status === 0) {
-  const main = join(root, 'packages', 'benchmarks', 'dist', 'upstream', 'main.js');
-  process.exitCode =
-    spawnSync(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1;
-} else {
-  console.error(output);
-  process.exitCode = 1;
-}
+await runProgram({
+  workspace: '@holdfast/benchmarks',
+  main: 'packages/benchmarks/dist/upstream/main.js',
+});

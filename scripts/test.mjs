@@ -1,10 +1,13 @@
 /**
  * `npm test`: sets the checkout up where needed, runs every gate, and ends with the line `N passed, N failed`. The counts are
  * those of vitest's reports; a red gate that has no tests of its own adds one failure. All gates run even after a red one. What was
- * not run is said, and counted in the last line, also when everything is green.
+ * not run is said, and counted in the last line, also when everything is green. `npm test -- --long` runs the long forms as well,
+ * as `.ci/run` does.
  */
 import { bootstrap } from './bootstrap.mjs';
-import { gates } from './gates.mjs';
+import { gates, longForms } from './gates.mjs';
+
+const chosen = process.argv.includes('--long') ? [...gates, ...longForms] : gates;
 
 bootstrap();
 
@@ -12,7 +15,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 /** @type {string[]} */
 const red = [];
 
-for (const gate of gates) {
+for (const gate of chosen) {
   process.stdout.write(gate.name.padEnd(12));
   const start = performance.now();
   const { passed, failed, skipped, skips, output } = await gate.check();
@@ -28,7 +31,7 @@ for (const gate of gates) {
   for (const [reason, count] of skips) console.log(`${reason}; ${count} cases not run`);
 }
 
-console.log(red.length === 0 ? `\nall ${gates.length} gates are green` : `\nred: ${red.join(', ')}`);
+console.log(red.length === 0 ? `\nall ${chosen.length} gates are green` : `\nred: ${red.join(', ')}`);
 console.log(
   `${total.passed} passed, ${total.failed} failed${total.skipped === 0 ? '' : `, ${total.skipped} skipped`}`,
 );
