@@ -166,5 +166,8 @@ const fetching: Contender = {
   },
 };
 
+/** Those that are Holdfast's. */
+export const ours: readonly Contender[] = [fetching, policy];
+
 /** In the order of the report: without, then what peers have, then ours. */
-export const contenders: readonly Contender[] = [plain, loop, pretry, opossum, cockatiel, fetching, policy];
+export const contenders: readonly Contender[] = [plain, loop, pretry, opossum, cockatiel, ...ours];

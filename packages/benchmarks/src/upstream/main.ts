@@ -1,6 +1,7 @@
 /**
  * `npm run simulate:flaky-upstream -- [contender …] [--seed N] [--json FILE]`: one contender after the other, each in a process of
- * its own against an upstream of its own, through the same outage. Prints the table of docs/flaky-upstream.md.
+ * its own against an upstream of its own, through the same outage. Prints the table of docs/flaky-upstream.md. The exit code is 1 where
+ * Holdfast came again sooner than `Retry-After` allowed or did not recover; what the others do decides nothing.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machine } from '../machine.ts';
-import { contenders } from './contenders.ts';
+import { contenders, ours } from './contenders.ts';
 import type { Figures } from './figures.ts';
 import { run, type Plan } from './run.ts';
 import { table } from './table.ts';
@@ -40,6 +41,10 @@ if (only !== undefined) {
     const child = fork(fileURLToPath(import.meta.url), ['--only', name, '--seed', values.seed]);
     figures.push(await resultOf(child));
   }
+  const bad = figures
+    .filter(({ name }) => ours.some((contender) => contender.name === name))
+    .some(({ early, recoveredAfterS }) => early > 0 || recoveredAfterS === undefined);
+  if (bad) process.exitCode = 1;
   const where = machine(['cockatiel', 'opossum', 'p-retry']);
   console.log(table(figures, where));
   if (values.json !== undefined)
