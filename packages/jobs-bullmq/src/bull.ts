@@ -85,6 +85,8 @@ export interface RawJob {
 
 /** Version 6's access to an engine. */
 export interface BullBackend {
+  /** On PostgreSQL: where it gets the client from that it listens with. */
+  readonly connection?: { pgModule: object | undefined };
   waitUntilReady(): Promise<void>;
   forQueue(name: string): BullBackend;
   disconnectBlocking(wait: boolean): Promise<void>;
@@ -106,7 +108,7 @@ export interface Bull {
   readonly Worker: new (name: string, processor: null, ...place: Place) => BullWorker & Listenable;
   readonly UnrecoverableError: new (message: string) => Error;
   /** These three are absent from version 5. */
-  readonly createPostgresBackend?: (name: string, options: object) => BullBackend & Listenable;
+  readonly createPostgresBackend?: (name: string, options: object, more?: object) => BullBackend & Listenable;
   readonly runMigrations?: (client: object, schema: string, options: object) => Promise<number>;
   readonly UnsupportedPostgresVersionError?: new (...args: never) => Error;
 }

@@ -39,6 +39,8 @@ const RESEND_MS = 200;
 
 /** How long a consumer may take to connect, in milliseconds. */
 const READY_MS = 5_000;
+/** How long it may take to let go of everything in order, in milliseconds. */
+const CLOSE_MS = 2_500;
 /** How long it is good enough to know what has waited longest, in milliseconds. */
 const OLDEST_MS = 1_000;
 
@@ -68,10 +70,13 @@ export class BullmqDriver implements JobDriver {
   async open(options: CallOptions): Promise<void> {
     if (this.#backend !== undefined) return;
     const location = this.#location;
-    this.#backend =
-      location.kind === 'redis'
-        ? await openRedis(location, this.#load, options)
-        : await openPostgres(location, this.#load, options);
+    const backend = await (location.kind === 'redis'
+      ? openRedis(location, this.#load, options)
+      : openPostgres(location, this.#load, options));
+    // whoever gave up has perhaps begun anew
+    if (options.signal?.aborted || this.#backend !== undefined) await backend.close();
+    else this.#backend = backend;
+    options.signal?.throwIfAborted();
   }
 
   async enqueue(
@@ -184,10 +189,14 @@ export class BullmqDriver implements JobDriver {
     const backend = this.#backend;
     if (backend === undefined) return;
     this.#backend = undefined;
-    await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.abandon()));
     const queues = [...this.#queues.values()];
     this.#queues.clear();
-    await Promise.all(queues.map(async (queue) => (await queue).close())).catch(() => {});
+    const close = async (): Promise<void> => {
+      await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.abandon()));
+      await Promise.all(queues.map(async (queue) => (await queue).close()));
+    };
+    // a server that stands still does not answer to this, and needs not
+    await withTimeout(close, { timeoutMs: CLOSE_MS }).catch(() => {});
     await backend.close();
   }
 

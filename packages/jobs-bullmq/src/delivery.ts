@@ -37,6 +37,9 @@ export class Delivery implements JobDelivery {
   readonly #bull: BullJob;
   readonly #given: GivenBack;
   readonly #lease: AbortController = new AbortController();
+  /** Until when nobody else can have the job, by `performance.now()`. */
+  #leasedUntil: number;
+  #renewing = false;
   #settled = false;
 
   constructor(host: DeliveryHost, bull: BullJob, token: string) {
@@ -45,6 +48,7 @@ export class Delivery implements JobDelivery {
     this.token = token;
     this.job = readJob(bull);
     this.#given = givenBack(bull.progress);
+    this.#leasedUntil = performance.now() + host.leaseMs;
   }
 
   get attempt(): number {
@@ -59,14 +63,22 @@ export class Delivery implements JobDelivery {
     return this.#lease.signal;
   }
 
-  /** Extends the lock, and aborts the signal where it is lost; an engine that is away is asked again later. */
+  /**
+   * Extends the lock, and aborts the signal where it is lost. An engine that is away, or stands still, is asked again later; once a
+   * lease has passed without an answer the job may be somebody else's.
+   */
   async renew(): Promise<void> {
+    if (this.#renewing) return this.#loseIfLate();
+    this.#renewing = true;
+    const askedAt = performance.now();
     try {
-      if ((await this.#renewed()) || this.#settled) return;
+      if (await this.#renewed()) this.#leasedUntil = askedAt + this.#host.leaseMs;
+      else this.#lose();
     } catch {
-      return;
+      this.#loseIfLate();
+    } finally {
+      this.#renewing = false;
     }
-    this.#lease.abort(new LeaseLostError(this.#host.queue, this.job.id));
   }
 
   async ack(): Promise<'acked' | 'lease-lost'> {
@@ -102,6 +114,14 @@ export class Delivery implements JobDelivery {
     await this.#bull.updateProgress({ released: released + 1, unseen: before + unseen });
     if (delayMs === undefined) await this.#bull.moveToWait(this.token);
     else await this.#bull.moveToDelayed(Date.now() + delayMs, this.token);
+  }
+
+  #loseIfLate(): void {
+    if (performance.now() >= this.#leasedUntil) this.#lose();
+  }
+
+  #lose(): void {
+    if (!this.#settled) this.#lease.abort(new LeaseLostError(this.#host.queue, this.job.id));
   }
 
   async #renewed(): Promise<boolean> {

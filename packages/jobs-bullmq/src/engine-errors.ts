@@ -1,5 +1,5 @@
 /** What the errors of BullMQ and its clients mean to a queue. */
-import { EngineUnavailableError } from '@holdfast/core';
+import { EngineUnavailableError, isHoldfastError } from '@holdfast/core';
 
 /** Missing job, missing lock, not active, somebody else's lock. */
 const LEASE_CODES: ReadonlySet<unknown> = new Set<unknown>([-1, -2, -3, -6]);
@@ -35,7 +35,7 @@ export function outcomeOf(error: unknown): 'refused' | 'unknown' | 'failed' {
 
 /** The error as a caller of a queue knows it. */
 export function translate(error: unknown): unknown {
-  if (outcomeOf(error) === 'failed') return error;
+  if (isHoldfastError(error) || outcomeOf(error) === 'failed') return error;
   return new EngineUnavailableError(`The engine cannot be used: ${describe(error).text}`, error);
 }
 

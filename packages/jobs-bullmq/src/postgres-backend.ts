@@ -3,17 +3,21 @@ import {
   EngineUnavailableError,
   UnsafeEngineError,
   UnsupportedError,
+  withTimeout,
   type CallOptions,
 } from '@holdfast/core';
-import type { Client, ClientConfig } from 'pg';
+import type { Client } from 'pg';
 import type { Backend } from './backend.ts';
-import { loadBull, quiet, type Bull, type BullBackend, type LoadBull } from './bull.ts';
+import { loadBull, quiet, type Bull, type BullBackend, type Listenable, type LoadBull } from './bull.ts';
 import { translate } from './engine-errors.ts';
 import { makeWorker } from './hand-worker.ts';
 import type { PostgresLocation } from './location.ts';
 import { checkClock } from './postgres-checks.ts';
+import { PostgresConnections } from './postgres-connections.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** How long the server may take to close connections in order, in milliseconds. */
+const CLOSE_MS = 500;
 /** Connections at most, of all producers and of each worker; a worker has one more, to listen. */
 const POOL_SIZE = 4;
 
@@ -27,24 +31,30 @@ export async function openPostgres(
   const { createPostgresBackend } = bullmq;
   if (createPostgresBackend === undefined)
     throw new UnsupportedError('PostgreSQL needs version 6 of bullmq; this one is older');
-  const config: ClientConfig = {
+  const connections = new PostgresConnections(pg, {
     connectionString: url,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
-  };
-  await prepare(new pg.Client(config), bullmq, { schema, allowUnsafe, signal });
-
-  const options = { connection: { ...config, schema, max: POOL_SIZE } };
-  const backend = quiet(createPostgresBackend('holdfast', options));
-  const shared = (name: string): BullBackend => backend.forQueue(name);
-  const close = (): Promise<void> => backend.close();
+  });
+  const connect = (name: string, options: object, more?: object): BullBackend & Listenable =>
+    connections.adopt(createPostgresBackend(name, options, more));
+  const options = { connection: { ...connections.pool, schema, max: POOL_SIZE } };
+  const stop = (): void => connections.cut();
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', stop, { once: true });
+  let backend: BullBackend & Listenable;
   try {
+    await prepare(new pg.Client(connections.config), bullmq, { schema, allowUnsafe });
+    backend = quiet(connect('holdfast', options));
     // asked once: what it answers first it answers always
     await backend.waitUntilReady();
   } catch (error) {
-    await close().catch(() => {});
+    connections.cut();
     throw translate(error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
+  const shared = (name: string): BullBackend => backend.forQueue(name);
   const flows = quiet(new bullmq.FlowProducer(options, shared));
   return {
     final: bullmq.UnrecoverableError,
@@ -58,20 +68,21 @@ export async function openPostgres(
     worker: (name, subscribe) =>
       makeWorker(bullmq, name, subscribe, {
         ...options,
-        factory: createPostgresBackend,
+        factory: connect,
         answersClosed: false,
       }),
-    close,
+    close: async () => {
+      await withTimeout(() => backend.close(), { timeoutMs: CLOSE_MS }).catch(() => {});
+      connections.cut();
+    },
   };
 }
 
 async function prepare(
   client: Client,
   { runMigrations, UnsupportedPostgresVersionError }: Bull,
-  { schema, allowUnsafe, signal }: Pick<PostgresLocation, 'schema' | 'allowUnsafe'> & CallOptions,
+  { schema, allowUnsafe }: Pick<PostgresLocation, 'schema' | 'allowUnsafe'>,
 ): Promise<void> {
-  const stop = (): void => void client.end().catch(() => {});
-  signal?.addEventListener('abort', stop, { once: true });
   client.on('error', () => {});
   try {
     await client.connect();
@@ -88,7 +99,6 @@ async function prepare(
       error,
     );
   } finally {
-    signal?.removeEventListener('abort', stop);
     await client.end().catch(() => {});
   }
 }

@@ -5,6 +5,7 @@ import { EngineUnavailableError, type CallOptions } from '@holdfast/core';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Backend } from './backend.ts';
 import { loadBull, quiet, type BullFlows, type LoadBull } from './bull.ts';
+import { translate } from './engine-errors.ts';
 import { makeWorker } from './hand-worker.ts';
 import type { RedisLocation } from './location.ts';
 import { checkRedis } from './redis-checks.ts';
@@ -26,12 +27,17 @@ export async function openRedis(
     return client;
   };
   const producers = connect({ enableOfflineQueue: false });
+  const stop = (): void => producers.disconnect();
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', stop, { once: true });
   try {
-    await connected(producers, signal);
+    await connected(producers);
     await checkRedis(producers, allowUnsafe);
   } catch (error) {
     producers.disconnect();
-    throw error;
+    throw translate(error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
   let consumers: Redis | undefined;
   const shared = { ...OPTIONS, connection: producers, prefix, skipWaitingForReady: true };
@@ -80,13 +86,13 @@ const CONNECTION: ConnectionOptions = {
   lazyConnect: true,
   connectTimeout: CONNECT_TIMEOUT_MS,
   keepAlive: 10_000,
+  // with a question on it; shorter than a lease is by default
+  socketTimeout: 10_000,
   maxRetriesPerRequest: null,
   retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), MAX_RECONNECT_MS),
 };
 
-async function connected(client: Redis, signal: AbortSignal | undefined): Promise<void> {
-  const stop = (): void => client.disconnect();
-  signal?.addEventListener('abort', stop, { once: true });
+async function connected(client: Redis): Promise<void> {
   let cause: unknown;
   const keep = (error: unknown): void => {
     cause ??= error;
@@ -99,6 +105,5 @@ async function connected(client: Redis, signal: AbortSignal | undefined): Promis
     throw new EngineUnavailableError(`Redis: ${why instanceof Error ? why.message : String(why)}`, why);
   } finally {
     client.off('error', keep);
-    signal?.removeEventListener('abort', stop);
   }
 }

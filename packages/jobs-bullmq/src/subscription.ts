@@ -37,7 +37,6 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
   readonly #fetches: Promise<void>;
   #fetched = 0;
   #renewal: ReturnType<typeof setInterval> | undefined;
-  #renewing = false;
   #wake: (() => void) | undefined;
   #disposed = false;
   /** Nothing is fetched any more: a worker that is closed while it fetches never answers. */
@@ -135,15 +134,12 @@ export class Subscription implements AsyncDisposable, DeliveryHost {
       await delivery.returnUnseen().catch(() => {});
       return;
     }
-    this.#renewal ??= setInterval(() => void this.#renew(), this.leaseMs / 3);
+    this.#renewal ??= setInterval(() => this.#renew(), this.leaseMs / 3);
     this.#deliver(delivery);
   }
 
-  async #renew(): Promise<void> {
-    if (this.#renewing) return;
-    this.#renewing = true;
-    await Promise.all(Array.from(this.#held, (delivery) => delivery.renew()));
-    this.#renewing = false;
+  #renew(): void {
+    for (const delivery of this.#held) void delivery.renew();
   }
 
   #nextChange(timeoutMs?: number): Promise<void> {

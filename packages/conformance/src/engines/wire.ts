@@ -1,6 +1,7 @@
 /**
  * The way to a server. A test can cut it: what is connected is dropped, as by a switch that restarts, and new connections come
- * through. Or it can hold it: nothing arrives on either side until it lets go, and nothing is lost.
+ * through. Or it can hold it: nothing arrives on either side until it lets go, and nothing is lost. Or mute it: what is connected
+ * stays so and hears nothing any more, as behind a switch that has forgotten it.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -50,9 +51,19 @@ export class Wire implements AsyncDisposable {
     return wire;
   }
 
+  /** How many connections there are. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
   /** Lets nothing through until `release`. */
   hold(): void {
     this.#held = true;
+    this.mute();
+  }
+
+  /** Lets nothing through, until `release`, on the connections that there are; new ones come through. */
+  mute(): void {
     for (const socket of this.#sockets) socket.pause();
   }
 
@@ -64,9 +75,9 @@ export class Wire implements AsyncDisposable {
 
   /** Drops every connection there is; how many there were. */
   cut(): number {
-    const { size } = this.#sockets;
+    const { connections } = this;
     for (const socket of this.#sockets) socket.resetAndDestroy();
-    return size / 2;
+    return connections;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
