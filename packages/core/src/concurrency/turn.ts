@@ -81,7 +81,8 @@ export class CallTurn<T> extends Turn<T> {
     const { fn, options } = turn;
     const { signal, deadline } = options;
     const parent = executionOf(options);
-    if (!signal && !deadline && !parent) {
+    // work that takes its context may keep it, and look at it when it is somebody else's
+    if (!signal && !deadline && !parent && fn.length === 0) {
       turn.#spare = takeSpareCall();
       return start(fn, turn.#spare.context);
     }

@@ -1,6 +1,7 @@
 /**
  * The context of a call that nothing can end early, and the record of its execution. Making the two costs more than the rest of a
- * guard, so a context at which nobody has looked by the end of its call goes to another one. It is frozen for that reason.
+ * guard, so a context at which nobody has looked by the end of its call goes to another one. It is frozen for that reason, and only for
+ * work that takes no parameter: other work may keep its context, and look later.
  */
 import { Execution } from './execution.ts';
 import { EXECUTION } from './execution-key.ts';

@@ -38,13 +38,28 @@ describe('a spare call', () => {
     expect(() => Object.assign(context, { user: 7 })).toThrow(TypeError);
   });
 
+  it('is not given to work that takes its context, which may look at it when its call is over', async () => {
+    const semaphore = new Semaphore({ maxConcurrent: 1 });
+    let kept: WorkContext | undefined;
+    await semaphore.execute((ctx) => void (kept = ctx));
+    let settle = (): void => {};
+    const next = semaphore.execute(() => new Promise<void>((resolve) => (settle = resolve)));
+    await expect(withTimeout(() => new Promise(() => {}), { ...kept, timeoutMs: 1 })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+    settle();
+    await next;
+    await semaphore.execute(() => {}); // would wait for ever if the next one had given something up
+    expect(semaphore.inUse).toBe(0);
+  });
+
   it('keeps its slot until what it gave up has settled, and leaves the next one untouched', async () => {
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers();
     const semaphore = new Semaphore({ maxConcurrent: 1 });
     let settle = (): void => {};
     const work = (): Promise<void> => new Promise((resolve) => (settle = resolve));
-    const given = semaphore.execute((ctx) => withTimeout(work, { ...ctx, timeoutMs: 10 }));
+    const given = semaphore.execute((...[ctx]) => withTimeout(work, { ...ctx, timeoutMs: 10 }));
     const expectation = expect(given).rejects.toMatchObject({ code: 'TIMEOUT' });
     await vi.advanceTimersByTimeAsync(10);
     await expectation;
