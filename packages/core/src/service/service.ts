@@ -250,6 +250,7 @@ export class Service implements AsyncDisposable, Controllable {
   #stop(trigger: ShutdownTrigger): Promise<ShutdownReport> {
     if (this.#shutdown !== undefined) return this.#shutdown.report;
     const starting = this.#state === 'starting' ? this.#start?.run : undefined;
+    this.#hasRun = this.#started;
     this.#shutdown = new Shutdown(
       {
         service: this,

@@ -56,8 +56,13 @@ describe('/startupz', () => {
     expect((await service.health()).started).toBe(true);
   });
 
-  it('is 200 before a start where there is nothing to open, and 503 for good where the start failed', async () => {
-    expect((await ask(new Service({ name: 's' }), '/startupz')).status).toBe(200);
+  it('is 200 before a start where there is nothing to open, also through the shutdown, and 503 for good where the start failed', async () => {
+    const ready = new Service({ name: 's' });
+    expect((await ask(ready, '/startupz')).status).toBe(200);
+    const stopped = ready.shutdown();
+    expect((await ask(ready, '/startupz')).status).toBe(200);
+    await stopped;
+    expect((await ready.health()).started).toBe(true);
     const service = new Service({ name: 's' });
     service.own({ name: 'broken', open: () => Promise.reject(new Error('no route')) });
     await expect(service.start()).rejects.toThrow('no route');
