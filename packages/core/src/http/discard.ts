@@ -8,7 +8,8 @@ export class Discarded {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   constructor(response: Response) {
-    this.#reader = response.body?.getReader();
+    // whoever has locked it reads it, or has read it
+    this.#reader = response.body?.locked ? undefined : response.body?.getReader();
     // a connection that fails is gone, which is as good
     void this.#read().catch(() => {});
   }

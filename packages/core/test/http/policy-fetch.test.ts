@@ -416,6 +416,14 @@ describe('bodies that policyFetch hands on', () => {
     expect(new Set(seen.map(({ socket }) => socket)).size).toBe(1);
   });
 
+  it('of results that are retried may have been read by whoever decided that', async () => {
+    const retryResultIf = async (response: unknown): Promise<boolean> =>
+      response instanceof Response && (await response.text()) === 'body of 202';
+    script = [202, 202];
+    const response = await fetchWith({ retry: { ...steady, retryResultIf } })(origin);
+    expect([response.status, seen.length]).toEqual([200, 3]);
+  });
+
   it('that it discards are cancelled where they are long or do not end', async () => {
     const closed = [deferred(), deferred()];
     script = closed.map(({ resolve }, index) => (res: ServerResponse) => {
