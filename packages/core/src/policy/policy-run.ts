@@ -43,6 +43,7 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
   #timer: PatientTimer | undefined;
   #starts = 0;
   #over = false;
+  #timedOut = false;
 
   constructor(call: PolicyCall<T>) {
     this.#call = call;
@@ -90,7 +91,7 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
   stop(reason: unknown, why: GiveUpReason): void {
     const attempt = this.#attempt;
     this.#over = true;
-    if (why === 'deadline') this.#call.counts.timedOut += 1;
+    this.#timedOut ||= why === 'deadline';
     if (attempt === undefined) return;
     attempt.abort?.abort(reason);
     const timedOut = why === 'deadline' && this.#call.total && attempt.work !== undefined;
@@ -126,6 +127,7 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
     counts.inFlight -= 1;
     if (aborted) counts.aborted += 1;
     else counts.failed += 1;
+    if (this.#timedOut && !aborted) counts.timedOut += 1;
     this.#call.reject(error);
   }
 
@@ -213,11 +215,11 @@ export class PolicyRun<T> implements Attempts<T>, AbortListener, Sink<T> {
 
   #failed(attempt: Attempt, error: unknown, own: Deadline | undefined): void {
     if (!this.#settled(attempt)) return;
-    const { deadline, total, guards, counts } = this.#call;
+    const { deadline, total, guards } = this.#call;
     const late = isHoldfastError(error, 'TIMEOUT') && error.kind === 'deadline';
     if (late && deadline?.expired) {
       // what the work calls may notice before this timer does
-      counts.timedOut += 1;
+      this.#timedOut = true;
       this.#tell(attempt, total ? 'failure' : 'ignored');
       giveBackOf(attempt, total ? { error } : undefined);
       return this.#sink.reject(this.expiry() ?? error);

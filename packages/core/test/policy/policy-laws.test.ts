@@ -8,6 +8,7 @@ import {
   Policy,
   RetryBudget,
   TimeoutError,
+  sleep,
   subscribe,
   withTimeout,
   type AttemptContext,
@@ -373,6 +374,16 @@ describe('every ending from every state', () => {
     vi.restoreAllMocks();
     expect(policy.breaker?.state).toBe(kind === 'deadline' ? 'closed' : 'open');
     expect(policy.stats()).toMatchObject({ failed: 1, timedOut: kind === 'attempt' ? 0 : 1 });
+  });
+
+  it('is counted once where the work notices its end, and time passes before it is known whether to retry', async () => {
+    const policy = new Policy({ timeoutMs: 10, retry: { retryIf: () => sleep(20).then(() => true) } });
+    const outcome = policy.execute(within['a call whose timer rings first'] ?? expect.fail());
+    const rejection = expect(outcome).rejects.toMatchObject({ code: 'TIMEOUT', kind: 'total' });
+    await vi.advanceTimersByTimeAsync(30);
+    await rejection;
+    vi.restoreAllMocks();
+    expect(policy.stats()).toMatchObject({ failed: 1, timedOut: 1, inFlight: 0 });
   });
 
   it('by abort at any microtask is the reason itself, and gives back trials and slots', async () => {
