@@ -118,7 +118,7 @@ for (const framework of Object.keys(trios)) {
   rows.push(await compare(framework));
 }
 
-const where = machine(['express', 'hono', '@hono/node-server', '@nestjs/core', 'fastify']);
+const where = machine(['express', 'hono', '@hono/node-server', '@nestjs/core', '@nestjs/platform-fastify']);
 const versions = Object.entries(where.versions).map(([name, version]) => `${name} ${version}`);
 console.log(
   `${where.runtime}; ${where.cpu}, ${where.cores} cores, ${where.memoryGiB} GiB. ${versions.join(', ')}.`,
