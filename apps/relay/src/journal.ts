@@ -18,7 +18,7 @@ export function lineOf({ type, name, data }: HoldfastEvent): string | undefined 
   const { id, attempts, error, count, reason, task, hook } = data;
   switch (type) {
     case 'job.dead':
-      return `event ${String(id).split(':', 1)[0]} failed after ${String(attempts)} attempts: ${describe(causeOf(error))}`;
+      return `event ${String(id).split(':', 1)[0]} failed after ${String(attempts)} attempt${attempts === 1 ? '' : 's'}: ${describe(causeOf(error))}`;
     case 'queue.dropped':
       return data['why'] === 'disposed' ? `${String(count)} events stay queued in the store` : undefined;
     case 'circuit.opened':
@@ -28,7 +28,7 @@ export function lineOf({ type, name, data }: HoldfastEvent): string | undefined 
     case 'task.failed':
       return `task ${String(task)} failed: ${describe(error)}`;
     case 'service.hook-failed':
-      return `${String(hook)} failed at the shutdown: ${describe(error)}`;
+      return `${String(hook)} failed: ${describe(error)}`; // at the shutdown, or at a start that it ends
     case 'job.unsettled':
     case 'queue.loop-stopped':
     case 'pool.thread-crashed':

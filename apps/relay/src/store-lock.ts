@@ -15,7 +15,7 @@ export class StoreLock {
   readonly #database: Database;
   #alone: boolean;
 
-  /** @throws Error where somebody is there who cannot be there too. */
+  /** @throws Error where somebody is there who cannot be there too, or where there can be no lock. */
   constructor(Binding: typeof DatabaseClass, directory: string, shared: boolean) {
     this.#database = new Binding(join(directory, 'relay.lock'));
     this.#alone = this.#lock(`PRAGMA busy_timeout = ${shared ? 0 : LEAVING_MS}; BEGIN EXCLUSIVE`);
@@ -50,8 +50,17 @@ export class StoreLock {
     try {
       this.#database.exec(sql);
       return true;
-    } catch {
-      return false;
+    } catch (error) {
+      if (isBusy(error)) return false;
+      this.#database.close();
+      throw error; // nobody is there, and the file is no use
     }
   }
+}
+
+const SQLITE_BUSY = 5;
+
+function isBusy(error: unknown): boolean {
+  const { errcode } = Object(error) as { readonly errcode?: number };
+  return errcode !== undefined && (errcode & 0xff) === SQLITE_BUSY; // above that byte it says how it came about
 }

@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync as DatabaseClass, DatabaseSyncInstance as Database } from '@photostructure/sqlite';
 import type { PostedEvent } from './event.ts';
+import { writes } from './store-calls.ts';
 import { StoreLock } from './store-lock.ts';
 import { prepareSchema } from './store-schema.ts';
 
@@ -112,9 +113,6 @@ export type StoreCall = {
   readonly [K in keyof StoreOperations]: readonly [operation: K, argument: Parameters<StoreOperations[K]>[0]];
 }[keyof StoreOperations];
 
-/** Operations that only read, and so need not wait for anybody who writes. */
-const reading: ReadonlySet<string> = new Set<keyof StoreOperations>(['find', 'counts', 'backlog']);
-
 interface OpenStore {
   readonly name: string;
   readonly database: Database;
@@ -129,17 +127,22 @@ let operations: StoreOperations | undefined;
 export async function setup({ directory, shared }: StoreSetup): Promise<() => void> {
   const Binding = await loadBinding();
   mkdirSync(directory, { recursive: true });
-  const lock = new StoreLock(Binding, directory, shared);
-  const database = new Binding(join(directory, 'relay.db'));
-  store = { name: prepareSchema(database), database, lock, shared };
-  operations = prepare(database);
+  const lock = named(directory, () => new StoreLock(Binding, directory, shared));
+  const file = join(directory, 'relay.db');
+  try {
+    const database = named(file, () => new Binding(file));
+    store = { name: named(file, () => prepareSchema(database)), database, lock, shared };
+    operations = prepare(database);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
   return close;
 }
 
 /** Runs a batch of operations in one transaction and answers each; if one throws, none has happened. */
 export function commit(calls: readonly StoreCall[]): unknown[] {
-  const writing = calls.some(([operation]) => !reading.has(operation));
-  return transaction(() => calls.map(perform), writing ? 'IMMEDIATE' : 'DEFERRED');
+  return transaction(() => calls.map(perform), writes(calls) ? 'IMMEDIATE' : 'DEFERRED');
 }
 
 /**
@@ -178,6 +181,17 @@ async function loadBinding(): Promise<typeof DatabaseClass> {
     return DatabaseSync;
   } finally {
     process.emitWarning = emitWarning;
+  }
+}
+
+/** What `work` returns. SQLite does not say of which file its errors are. */
+function named<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Error && !error.message.startsWith(file))
+      error.message = `${file}: ${error.message}`;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { Batcher, type CallOptions, type Component, type ComponentHealth, type Stats } from '@holdfast/core';
 import { bridge, type Bridge } from '@holdfast/node';
+import { writes } from './store-calls.ts';
 import type * as Sync from './store.sync.ts';
 import type {
   Admission,
@@ -20,6 +21,9 @@ import { describe } from './verdict.ts';
 
 /** Why an attempt failed that was cut by the end of the relay. */
 export const INTERRUPTED = 'interrupted: the relay ended during the attempt';
+
+/** How long a store is down after a failure. Only traffic shows whether it is well again, and one that is down gets none. */
+const DOWN_MS = 5_000;
 
 /** An event that has ended. */
 export interface SettledEvent {
@@ -43,7 +47,7 @@ export class Store implements Component, AsyncDisposable {
   readonly #bridge: Bridge<typeof Sync>;
   readonly #batcher: Batcher<StoreCall, unknown>;
   readonly #maxAttempts: number;
-  #failure: unknown;
+  #failure: { readonly error: unknown; readonly until: number } | undefined;
   #id = '';
   #lastOfBefore = 0;
   #opening: Promise<void> | undefined;
@@ -139,8 +143,8 @@ export class Store implements Component, AsyncDisposable {
   }
 
   health(): ComponentHealth {
-    if (this.#failure === undefined) return { status: 'up' };
-    return { status: 'down', detail: describe(this.#failure) };
+    if (this.#failure === undefined || performance.now() >= this.#failure.until) return { status: 'up' };
+    return { status: 'down', detail: describe(this.#failure.error) };
   }
 
   /** Writes what is still to be written, and closes the file. */
@@ -151,10 +155,10 @@ export class Store implements Component, AsyncDisposable {
   async #commit(calls: readonly StoreCall[]): Promise<readonly unknown[]> {
     try {
       const results = await this.#bridge.call.commit(calls);
-      this.#failure = undefined;
+      if (writes(calls)) this.#failure = undefined; // to read says nothing of a full disk
       return results;
     } catch (error) {
-      this.#failure = error;
+      this.#failure = { error, until: performance.now() + DOWN_MS };
       throw error;
     }
   }

@@ -187,4 +187,21 @@ describe('the accounts of a relay', { timeout: 30_000 }, () => {
       expect(second.stderr).toBe(`${data} is in use by another relay\n`);
     }
   });
+
+  it('are refused while the store takes nothing, and the relay is ready again without being asked to write', async () => {
+    await using relay = new Program(main, data);
+    const event = { url: 'http://127.0.0.1:9/', payload: 1 };
+    await relay.url;
+    const database = new DatabaseSync(join(data, 'relay.db'));
+    database.exec("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    const readiness = async () => (await relay.ask('/readyz')).body;
+
+    expect(await relay.ask('/events', event)).toMatchObject({ status: 500 });
+    expect((await relay.ask('/stats')).status).toBe(200); // what was written can still be read
+    expect(await readiness()).toMatchObject({ components: { store: { status: 'down', detail: 'no room' } } });
+    database.exec('DROP TRIGGER full');
+    database.close();
+    await expect.poll(readiness, { timeout: 15_000 }).toMatchObject({ status: 'up' });
+    expect((await relay.ask('/events', event)).status).toBe(202);
+  });
 });

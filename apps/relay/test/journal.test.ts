@@ -10,7 +10,7 @@ describe('the journal', () => {
   it('has a line for an event that failed for good, with the reason', () => {
     const error = noRetry(new HttpStatusError(410, 'http://x/'));
     expect(line('job.dead', { id: 'a:7d9c', attempts: 1, error })).toBe(
-      'event a failed after 1 attempts: HTTP 410',
+      'event a failed after 1 attempt: HTTP 410',
     );
   });
 
@@ -19,6 +19,10 @@ describe('the journal', () => {
     expect(line('circuit.opened', { reason: 'failures' })).toBe('deliveries: circuit opened (failures)');
     expect(line('task.failed', { task: 'audit', error: new Error('disk full') })).toBe(
       'task audit failed: disk full',
+    );
+    // the same event comes when a port is taken, which is no shutdown yet
+    expect(line('service.hook-failed', { hook: 'listen', error: new Error('EADDRINUSE') })).toBe(
+      'listen failed: EADDRINUSE',
     );
     expect(line('pool.thread-crashed', { error: new Error('gone') })).toBe(
       'deliveries: pool.thread-crashed: gone',

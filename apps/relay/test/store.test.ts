@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
@@ -270,6 +270,16 @@ describe('the store', () => {
     const log = join(directory, 'made', 'by', 'setup', 'relay.db-wal');
     expect(existsSync(log) ? statSync(log).size : 0).toBe(0);
     expect(() => commit([])).toThrow('the store is closed');
+  });
+
+  it.each([['relay.db'], ['relay.lock']])('names its file where %s is none of SQLite', async (name) => {
+    const broken = mkdtempSync(join(directory, 'broken-'));
+    writeFileSync(join(broken, name), 'x'.repeat(2_000));
+    vi.resetModules();
+    const sync: typeof Sync = await import('../src/store.sync.ts');
+    await expect(sync.setup({ directory: broken, shared: true })).rejects.toThrow(
+      new RegExp(`^${broken}.*: file is not a database$`),
+    );
   });
 
   describe('in a directory that somebody uses', () => {
