@@ -44,32 +44,42 @@ for (const engine of engines) {
   if (result.lost.length > 0 || result.exitCode !== 0) process.exitCode = 1;
 }
 
-const text = table(results);
-console.log(text);
+console.log(table(results.map(row)));
 if (values.record) {
   const [begin, end] = MARKS;
-  const prose = readFileSync(page, 'utf8');
-  const [head = '', rest = ''] = prose.split(begin);
-  writeFileSync(page, `${head}${begin}\n\n${text}\n\n${end}${rest.split(end)[1] ?? ''}`);
+  const [head = '', rest = ''] = readFileSync(page, 'utf8').split(begin);
+  const [before = '', tail = ''] = rest.split(end);
+  writeFileSync(page, `${head}${begin}\n\n${table(merged(before))}\n\n${end}${tail}`);
 }
 
-function table(of: readonly Result[]): string {
-  const rows = of.map((result) =>
-    [
-      result.engine,
-      result.accepted,
-      result.lost.length,
-      result.duplicates,
-      result.refused,
-      `${result.relayKills} (${result.between})`,
-      result.engineKills ?? '-',
-      result.seconds,
-    ].join(' | '),
-  );
+/** A row for each engine: of this run, or what the page has of the others. */
+function merged(before: string): string[] {
+  return engines.flatMap(({ name }) => {
+    const result = results.find(({ engine }) => engine === name);
+    const known = before.split('\n').find((line) => line.startsWith(`| ${name} `));
+    return result === undefined ? (known ?? []) : row(result);
+  });
+}
+
+function row(result: Result): string {
+  const cells = [
+    result.engine,
+    result.accepted,
+    result.lost.length,
+    result.duplicates,
+    result.refused,
+    `${result.relayKills} (${result.between})`,
+    result.engineKills ?? '-',
+    result.seconds,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function table(rows: readonly string[]): string {
   return [
     '| engine | accepted | lost | sent twice | made to fail | relay killed (between store and queue) | engine killed | s |',
     '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
-    ...rows.map((row) => `| ${row} |`),
+    ...rows,
     '',
     `Seed ${seed}, Node ${process.version}, ${availableParallelism()} cores.`,
   ].join('\n');

@@ -5,7 +5,7 @@
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { EngineUnavailableError } from '@holdfast/core';
-import { reportError } from '@holdfast/core/internal';
+import { linkAbort, reportError, unlinkAbort } from '@holdfast/core/internal';
 import { connectTo } from './client.ts';
 import type { Location } from './location.ts';
 import { AnswerLostError } from './nats-errors.ts';
@@ -89,13 +89,15 @@ export class Link {
       const settle = (): void => {
         clearTimeout(timer);
         watching[Symbol.dispose]();
-        signal?.removeEventListener('abort', settle);
+        if (signal !== undefined) unlinkAbort(signal, aborted);
         if (this.up) resolve();
         else reject(signal?.aborted ? signal.reason : this.#downError());
       };
+      const aborted = { onAbort: settle };
       const watching = this.watch(settle);
       const timer = setTimeout(settle, maxMs);
-      signal?.addEventListener('abort', settle);
+      // one listener for all jobs of a batch
+      if (signal !== undefined) linkAbort(signal, aborted);
     });
   }
 

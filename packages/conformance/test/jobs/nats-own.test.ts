@@ -3,6 +3,7 @@ import { natsServer, onServer, type ServerInUse } from '@holdfast/conformance';
 import { JobQueue, sleep, subscribe, type JobQueueOptions } from '@holdfast/core';
 import { nats } from '@holdfast/jobs-nats';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { Wire } from '../../src/engines/wire.ts';
 import { connectTo } from '../../../jobs-nats/src/client.ts';
 import type { Client } from '../../../jobs-nats/src/link.ts';
 import { readLocation } from '../../../jobs-nats/src/location.ts';
@@ -78,6 +79,21 @@ onServer(natsServer, (server: ServerInUse) => {
         ['message-2', 'no JSON', 1],
       ]),
     );
+  });
+
+  it('takes a batch once whose connection is cut on the way, and leaves no listener for each job of it', async () => {
+    const { url } = place();
+    const wire = await Wire.to(url);
+    opened.push(wire);
+    const queue = queueAt<number>(wire.url);
+    await queue.stats();
+    const ids = Array.from({ length: 2_000 }, (_, n) => `job-${n}`);
+    const batch = queue.enqueueMany(ids.map((id, payload) => ({ id, payload })));
+    const other = queueAt<number>(url);
+    await expect.poll(async () => Number((await other.stats())['depth']), PATIENT).toBeGreaterThan(0);
+    wire.cut();
+    expect((await batch).map(({ id }) => id)).toEqual(ids);
+    expect(await other.stats()).toMatchObject({ depth: ids.length });
   });
 
   it.each([
