@@ -102,11 +102,27 @@ export class QueueStreams {
       max_waiting: MAX_WAITING,
       num_replicas: this.#replicas,
     };
-    let info = (await this.#find()) ?? (await this.#link.ask(() => manager.consumers.add(stream, config)));
+    let info =
+      (await this.#findUsable()) ?? (await this.#link.ask(() => manager.consumers.add(stream, config)));
     // a shorter lease than the consumer's is set for each delivery; a longer one must be the consumer's
     if ((info.config.ack_wait ?? 0) < leaseNanos)
       info = await this.#link.ask(() => manager.consumers.update(stream, CONSUMER, { ack_wait: leaseNanos }));
     return (info.config.ack_wait ?? leaseNanos) / NANOS;
+  }
+
+  /**
+   * The consumer, if there is one. A server that has lost the end of the stream, but not what it knew of the consumer, would take new
+   * jobs for those that were done, for as many as were lost: such a consumer is removed.
+   */
+  async #findUsable(): Promise<ConsumerInfo | undefined> {
+    const info = await this.#find();
+    if (info === undefined) return undefined;
+    const { manager } = this.#link.client;
+    const { stream } = this.names.jobs;
+    const { state } = await this.#link.ask(() => manager.streams.info(stream));
+    if (info.delivered.stream_seq <= state.last_seq) return info;
+    await this.#link.ask(() => manager.consumers.delete(stream, CONSUMER));
+    return undefined;
   }
 
   /** The consumer, if there is one yet. */

@@ -1,4 +1,7 @@
 /** What is NATS's own; what it has in common with every engine is in the suite. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { natsServer, onServer, type ServerInUse } from '@holdfast/conformance';
 import { JobQueue, sleep, subscribe, type JobQueueOptions } from '@holdfast/core';
 import { nats } from '@holdfast/jobs-nats';
@@ -188,6 +191,31 @@ onServer(natsServer, (server: ServerInUse) => {
     queue.consume(() => {});
     await expect.poll(ledger, PATIENT).toEqual([`${namespace}.starts.q.2`]);
   });
+
+  it.skipIf(server.foreign !== undefined)(
+    'does what it accepts after its server has lost the end of the stream, as a loss of power may do',
+    { timeout: 30_000 },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'holdfast-lost-'));
+      opened.push({ [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) });
+      const own = await natsServer.start(['-sd', folder]);
+      opened.push(own);
+      const queue = queueAt<number>(own.url);
+      const started: number[] = [];
+      queue.consume((payload) => void started.push(payload));
+      for (let n = 0; n < 20; n += 1) await queue.enqueue(n);
+      await expect.poll(() => started, PATIENT).toHaveLength(20);
+      // what was acknowledged is written down a moment later
+      await sleep(500);
+      await own.control?.kill();
+      const messages = join(folder, 'jetstream', '$G', 'streams', 'holdfast_jobs_q', 'msgs');
+      for (const file of readdirSync(messages)) rmSync(join(messages, file));
+      await own.control?.start();
+      const other = queueAt<number>(own.url);
+      for (let n = 20; n < 25; n += 1) await other.enqueue(n);
+      await expect.poll(() => started.slice(20), PATIENT).toEqual([20, 21, 22, 23, 24]);
+    },
+  );
 
   describe.skipIf(server.foreign !== undefined)('a server that is killed', () => {
     it(
