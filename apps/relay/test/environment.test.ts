@@ -50,6 +50,7 @@ describe('readEnvironment', () => {
     ['RELAY_QUEUE', 'sqlite:./jobs.db?journal=off'],
     ['RELAY_QUEUE', 'sqlite:?journal=off'],
     ['RELAY_QUEUE', 'sqlite://host/jobs.db'],
+    ['RELAY_QUEUE', 'nats://localhost/a.b'],
     ['RELAY_QUEUE', 'memory'],
     ['RELAY_PLATFORM', 'koa'],
     ['RELAY_QUEUE_CAPACITY', '0'],
@@ -85,12 +86,16 @@ describe('RELAY_QUEUE', () => {
     expect(queueUrl('sqlite:', '/srv/50% of?it')).toBe('sqlite:///srv/50%25%20of%3Fit/jobs.db');
   });
 
-  it.each(['memory:', 'sqlite:./jobs.db', 'sqlite:///var/jobs.db?synchronous=full'])(
-    'takes %s as it is',
-    (url) => {
-      expect(queueUrl(url)).toBe(url);
-    },
-  );
+  it.each([
+    'memory:',
+    'sqlite:./jobs.db',
+    'sqlite:///var/jobs.db?synchronous=full',
+    'redis://localhost',
+    'postgres://localhost/relay',
+    'nats://localhost/relay',
+  ])('takes %s as it is', (url) => {
+    expect(queueUrl(url)).toBe(url);
+  });
 });
 
 describe('RELAY_ALLOW_ORIGINS', () => {

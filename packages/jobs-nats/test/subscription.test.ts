@@ -111,10 +111,10 @@ describe('a subscription', () => {
     await joined;
     // a loop that stood still finds its timers late, and what came meanwhile behind them
     const now = performance.now();
-    vi.spyOn(performance, 'now').mockReturnValue(now + 5_000);
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 5_000);
     vi.advanceTimersToNextTimer();
     scene.send(1);
-    vi.mocked(performance.now).mockRestore();
+    clock.mockRestore();
     await vi.advanceTimersByTimeAsync(10);
     expect(scene.delivered).toEqual([]);
     // neither acknowledged nor given back: it may be somebody else's
