@@ -89,7 +89,10 @@ interface Patient {
 }
 
 function factsOf(service: Service, options: DoctorOptions): PodFacts {
-  const { server, balancerLearnsMs = 5_000, startTimeoutMs = 60_000, healthPath = '' } = options;
+  const { server, app, balancerLearnsMs = 5_000, startTimeoutMs = 60_000, healthPath = '' } = options;
+  if (server !== undefined && typeof server?.address !== 'function')
+    throw invalidType('server', 'a server', server);
+  if (app !== undefined && !isObject(app)) throw invalidType('app', 'an application', app);
   checkDelayMs('balancerLearnsMs', balancerLearnsMs);
   checkDelayMs('startTimeoutMs', startTimeoutMs);
   if (typeof healthPath !== 'string') throw invalidType('healthPath', 'a path', healthPath);
@@ -154,9 +157,11 @@ function* aboutServer({ service, options }: Patient): Generator<Finding> {
 /** Nest keeps the options it was created with. */
 function rejectsWhileClosing(app: object | undefined): boolean {
   const created: unknown = app === undefined ? undefined : Reflect.get(app, 'appOptions');
-  return (
-    typeof created === 'object' && created !== null && Reflect.get(created, 'return503OnClosing') === true
-  );
+  return isObject(created) && Reflect.get(created, 'return503OnClosing') === true;
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 function* aboutTimes({ service }: Patient): Generator<Finding> {
@@ -175,11 +180,11 @@ function* aboutTimes({ service }: Patient): Generator<Finding> {
     yield {
       code: 'delay-beyond-budget',
       advice:
-        `The phases before the flush may take ${phasesMs} ms, and at ${cutMs} ms the flush begins: what is closed last will not be ` +
+        `The phases before the flush may take ${Math.ceil(phasesMs)} ms, and at ${Math.floor(cutMs)} ms the flush begins: what is closed last will not be ` +
         'closed. Set a larger shutdown.budgetMs, or shorter shutdown.phases',
     };
-  for (const { kind, name, timeoutMs } of control.steps())
-    if (timeoutMs >= budgetMs)
+  for (const { kind, name, timeoutMs, runs } of control.steps())
+    if (runs && timeoutMs >= budgetMs)
       yield {
         code: 'hook-without-timeout',
         advice: `The ${kind} "${name}" may hang until its phase is over (timeoutMs ${timeoutMs}): set one below ${budgetMs}`,
@@ -196,7 +201,7 @@ function* aboutPlace({ host, facts }: Patient): Generator<Finding> {
         "shutdown.phases['lame-duck'], or let the container sleep in preStop",
     };
   const neededMs = budgetMs + OVERTIME_MS;
-  const graceMs = Number(host.env['TERMINATION_GRACE_SECONDS'] ?? Infinity) * 1_000;
+  const graceMs = Number(host.env['TERMINATION_GRACE_SECONDS'] || Infinity) * 1_000; // set to nothing it says nothing
   if (graceMs < neededMs)
     yield {
       code: 'grace-too-short',

@@ -71,6 +71,22 @@ describe('the doctor', () => {
     expect(doctorOf(host, service, {}).findings[1]?.advice).toContain('terminationGracePeriodSeconds to 30');
   });
 
+  it('finds a time-out beyond a short budget, but only of what is really waited for', () => {
+    const { host, service } = healthy({ preset: 'pm2' });
+    service.own({ name: 'cache', drain: async () => ({ drained: true, left: 0, leaked: [] }) });
+    expect(codes(host, service, {})).toEqual([]);
+    service.onShutdown('database', () => {});
+    expect(doctorOf(host, service, {}).findings).toMatchObject([
+      { code: 'hook-without-timeout', advice: expect.stringContaining('"database"') },
+    ]);
+  });
+
+  it('takes a grace period that is set to nothing for none', () => {
+    const { host, service } = healthy();
+    host.env['TERMINATION_GRACE_SECONDS'] = '';
+    expect(codes(host, service, {})).toEqual([]);
+  });
+
   it('finds npm as process 1, but not npm in development', () => {
     const { host, service } = healthy();
     host.env['npm_lifecycle_event'] = 'start';
@@ -142,6 +158,10 @@ describe('the doctor', () => {
     expect(() => doctor(service, { healthPath: '/health/' })).toThrow(RangeError);
     expect(() => doctor(service, { healthPath: 1 as never })).toThrow(TypeError);
     expect(() => doctor(service, { servers: [] } as never)).toThrow(TypeError);
+    for (const wrong of [{ server: {} }, { server: null }, { app: null }, { app: 'nest' }])
+      expect(() => doctor(service, wrong as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+      );
   });
 });
 
