@@ -85,7 +85,7 @@ open   ${relayUrl}/stats      events, queue, circuits and pools in figures
        ${receiverUrl}/received   what the receiver got
 
 curl   curl -i '${relayUrl}/events?wait=delivered' -H 'content-type: application/json' -d '${event}'
-       curl -i '${relayUrl}/probe?url=${encodeURIComponent(`${receiverUrl}/hook`)}'
+       curl -i '${relayUrl}/probe?url=${encodeURIComponent(`${receiverUrl}/received`)}'
        curl -i '${relayUrl}/digests' -H 'content-type: application/json' -d '{"text":"secret"}'
 
 Ctrl-C stops the traffic, drains the relay and shows its report.

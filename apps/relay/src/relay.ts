@@ -80,7 +80,10 @@ export class Relay {
   }
 }
 
-/** The report in one line of JSON; errors by their message. */
+/** The report in one line of JSON, for people: errors by their message, durations to a tenth. */
 function reportLine(report: ShutdownReport): string {
-  return JSON.stringify(report, (_, value: unknown) => (value instanceof Error ? value.message : value));
+  return JSON.stringify(report, (_, value: unknown) => {
+    if (typeof value === 'number') return Math.round(value * 10) / 10;
+    return value instanceof Error ? value.message : value;
+  });
 }

@@ -30,6 +30,8 @@ const plan: Plan = {
 
 const only = contenders.find(({ name }) => name === values.only);
 if (only !== undefined) {
+  process.once('disconnect', () => process.exit()); // nobody waits for the figures any more
+  if (!process.connected) process.exit();
   process.send?.(await run(only, plan));
   process.disconnect();
 } else {
