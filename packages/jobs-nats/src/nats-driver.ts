@@ -4,6 +4,7 @@
  */
 import {
   EngineUnavailableError,
+  EnqueueTimeoutError,
   PayloadTooLargeError,
   QueueFullError,
   sleep,
@@ -18,6 +19,7 @@ import {
   type Stats,
   type WireJob,
 } from '@holdfast/core';
+import { now } from '@holdfast/core/internal';
 import { DeadStream } from './dead-stream.ts';
 import { encodeJob, writeHeaders } from './envelope.ts';
 import { Link } from './link.ts';
@@ -36,7 +38,8 @@ const DEATH_ROOM = 16_384;
 const USUAL_MAX_PAYLOAD = 1_048_576;
 /** How many jobs of a batch are on their way at once. */
 const WINDOW = 500;
-const RECONNECT_MAX_MS = 60_000;
+/** For how long to send a job again whose answer got lost, in milliseconds: well within the time that the server knows its id. */
+const RESEND_MS = DEDUPE_MS / 2;
 
 interface Queue {
   readonly name: string;
@@ -181,6 +184,7 @@ export class NatsDriver implements JobDriver {
     const link = this.#connected();
     const { stream, newHeaders } = link.client;
     const { subject } = streams.names.jobs;
+    const startedAt = now();
     let lost = false;
     for (;;) {
       try {
@@ -194,10 +198,18 @@ export class NatsDriver implements JobDriver {
         if (codeOf(error) === CODES.messageTooLarge)
           throw new PayloadTooLargeError(Buffer.byteLength(job.body), this.#maxPayload);
         lost ||= isUnanswered(error);
-        if (!lost || link.closed || (link.up && !isUnanswered(error) && !isUnheard(error))) throw error;
+        if (!lost || (link.up && !isUnanswered(error) && !isUnheard(error))) throw error;
         if (isUnheard(error)) await sleep(100, { signal });
       }
-      await link.whenUp(signal, RECONNECT_MAX_MS);
+      const leftMs = startedAt + RESEND_MS - now();
+      const back =
+        leftMs > 0 &&
+        (await link.whenUp(signal, leftMs).then(
+          () => true,
+          () => false,
+        ));
+      signal?.throwIfAborted();
+      if (!back) throw new EnqueueTimeoutError(name, Math.round(now() - startedAt));
     }
   }
 

@@ -99,6 +99,30 @@ onServer(natsServer, (server: ServerInUse) => {
     expect(await other.stats()).toMatchObject({ depth: ids.length });
   });
 
+  it('does not say of a job that may have arrived that it was not accepted', async () => {
+    const { url } = place();
+    const wire = await Wire.to(url);
+    opened.push(wire);
+    const driver = nats.connect(new URL(wire.url));
+    await driver.open({});
+    await driver.counts('q');
+    wire.hold();
+    const job = {
+      id: 'a',
+      body: '1',
+      headers: {},
+      delayMs: 0,
+      priority: 'normal',
+      enqueuedAt: 0,
+      maxRetries: 0,
+    } as const;
+    const enqueued = driver.enqueue('q', [job], { maxDepth: Infinity }).catch((error: unknown) => error);
+    // by then it is on its way
+    await new Promise((resolve) => setImmediate(resolve));
+    await driver.close();
+    expect(await enqueued).toMatchObject({ code: 'ENQUEUE_TIMEOUT' });
+  });
+
   it.each([
     [{ storage: 'memory' }, 'storage is memory'],
     [{ retention: 'limits' }, 'retention is limits'],
@@ -147,6 +171,23 @@ onServer(natsServer, (server: ServerInUse) => {
     const { url } = place();
     const several = url.replace('127.0.0.1', '127.0.0.2,127.0.0.1');
     expect(await queueAt(several).enqueue(1)).toMatchObject({ status: 'enqueued' });
+  });
+
+  it.skipIf(server.foreign !== undefined).each([
+    [['--user', 'ada', '--pass', 'a/b:c'], 'ada:a%2Fb%3Ac@', 'ada:wrong@'],
+    [['--auth', 'to-ken'], 'to-ken@', 'wrong@'],
+  ] as const)('shows who it is to a server that asks: %j', async (args, right, wrong) => {
+    const own = await natsServer.start(args);
+    opened.push(own);
+    const urlOf = (who: string): string => own.url.replace('//', `//${who}`);
+    expect(await queueAt(urlOf(right)).enqueue(1)).toMatchObject({ status: 'enqueued' });
+    for (const who of [wrong, '']) {
+      const refused: unknown = await queueAt(urlOf(who))
+        .open()
+        .catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+      expect(String(refused)).not.toContain('wrong');
+    }
   });
 
   it('gives each consumer the lease it asked for, though they share one', { timeout: 15_000 }, async () => {
