@@ -190,9 +190,18 @@ const world = fc.record({
     flush: cap(500),
   }),
   lameDuck: fc.constantFrom('none' as const, 'late-balancer' as const),
-  components: fc.array(fc.record({ drainMs: duration, disposeMs: duration, serves: fc.boolean() }), {
-    maxLength: 4,
-  }),
+  components: fc.array(
+    fc.record({
+      drainMs: duration,
+      disposeMs: duration,
+      serves: fc.boolean(),
+      phase: fc.constantFrom('close' as const, 'flush' as const),
+      timeoutMs: fc.constantFrom(100, 1_000, Infinity),
+      critical: fc.boolean(),
+      needs: fc.nat(6),
+    }),
+    { maxLength: 4 },
+  ),
   hooks: fc.array(
     fc.record({
       phase: fc.constantFrom(...PHASES),
@@ -211,13 +220,20 @@ it('foretells the real one: phases, times, hooks and outcome, whatever takes how
       vi.clearAllTimers();
       const service = new Service({ name: 's', shutdown: { budgetMs: 3_000, phases: caps } });
       const timesOf = new Map<string, number>([['drain tasks', 0]]);
-      for (const [n, { drainMs, disposeMs, serves }] of components.entries()) {
+      const isShutBefore = (other: ShutdownPhase | undefined, phase: ShutdownPhase): boolean =>
+        other === undefined || PHASES.indexOf(other) < PHASES.indexOf(phase);
+      for (const [n, { drainMs, disposeMs, serves, needs, ...options }] of components.entries()) {
         timesOf.set(`drain c${n}`, drainMs).set(`dispose c${n}`, disposeMs);
-        service.own(component(`c${n}`, drainMs, disposeMs, serves));
+        const free = needs >= n || isShutBefore(components[needs]?.phase, options.phase);
+        const dependsOn = free ? [] : [`c${needs}`];
+        service.own(component(`c${n}`, drainMs, disposeMs, serves), { ...options, dependsOn });
       }
       for (const [n, { phase, ms, timeoutMs, critical, needs }] of hooks.entries()) {
         timesOf.set(`hook h${n}`, ms);
-        const dependsOn = needs < n && hooks[needs]?.phase === phase ? [`h${needs}`] : [];
+        const dependsOn = [
+          ...(needs >= n || isShutBefore(hooks[needs]?.phase, phase) ? [] : [`h${needs}`]),
+          ...(isShutBefore(components[needs]?.phase, phase) ? [] : [`c${needs}`]),
+        ];
         service.onShutdown(`h${n}`, () => takes(ms), { phase, timeoutMs, critical, dependsOn });
       }
       await service.start();
