@@ -4,7 +4,7 @@
  * thread. The trap: inside a native call there is no JavaScript to stop, so the stack is that of the first line after it.
  */
 import { Worker } from 'node:worker_threads';
-import { now } from '@holdfast/core/internal';
+import { now, reportError } from '@holdfast/core/internal';
 import type { BlockReport, TracerData } from './block-tracer-thread.ts';
 
 // Run from its sources, as by a test runner, the built thread is taken: Node 20 runs no TypeScript.
@@ -33,6 +33,7 @@ export class BlockTracer {
   constructor(limitMs: number, found: (block: Block) => void) {
     const data: TracerData = { beats: this.#beats, limitMs };
     this.#worker = new Worker(ENTRY, { name: 'holdfast-block-tracer', workerData: data });
+    this.#worker.on('error', reportError);
     this.#worker.unref();
     this.#pulse = setInterval(() => this.#beat(), Math.max(1, limitMs / 4)).unref();
     this.#worker.on('message', ({ stack }: BlockReport) => {

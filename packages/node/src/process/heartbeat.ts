@@ -3,6 +3,7 @@
  * pauses the process blocks the loop, too.
  */
 import { Worker } from 'node:worker_threads';
+import { reportError } from '@holdfast/core/internal';
 import type { HeartbeatData } from './heartbeat-thread.ts';
 
 // Run from its sources, as by a test runner, the built thread is taken: Node 20 runs no TypeScript.
@@ -20,6 +21,7 @@ export class Heartbeat {
   constructor(maxBlockMs: number) {
     const data: HeartbeatData = { beats: this.#beats, maxBlockMs };
     this.#worker = new Worker(ENTRY, { name: 'holdfast-heartbeat', workerData: data });
+    this.#worker.on('error', reportError); // who watches the process must not end it
     this.#worker.unref();
     this.#pulse = setInterval(() => this.#beat(), maxBlockMs / 4).unref();
   }

@@ -3,6 +3,7 @@
  * help where the loop was blocked before the signal came, since then nobody hears the signal.
  */
 import { Worker } from 'node:worker_threads';
+import { reportError } from '@holdfast/core/internal';
 import type { WatchdogData } from './watchdog-thread.ts';
 
 // Run from its sources, as by a test runner, the built thread is taken: Node 20 runs no TypeScript.
@@ -17,7 +18,9 @@ export class Watchdog {
 
   constructor(limitMs: number) {
     const data: WatchdogData = { calledOff: this.#calledOff, limitMs };
-    new Worker(ENTRY, { name: 'holdfast-watchdog', workerData: data }).unref();
+    const worker = new Worker(ENTRY, { name: 'holdfast-watchdog', workerData: data });
+    worker.on('error', reportError); // a shutdown without a watchdog is better than none
+    worker.unref();
   }
 
   /** There is no danger any more. */
