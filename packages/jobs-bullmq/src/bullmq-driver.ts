@@ -57,6 +57,8 @@ export class BullmqDriver implements JobDriver {
   readonly #location: Location;
   readonly #load: LoadBull;
   readonly #queues: Map<string, Promise<BullQueue>> = new Map<string, Promise<BullQueue>>();
+  /** Those that were used already, by the names they are called by. */
+  readonly #known: Map<string, BullQueue> = new Map<string, BullQueue>();
   readonly #waitingSince: Map<string, Asked> = new Map<string, Asked>();
   readonly #subscriptions: Set<Subscription> = new Set<Subscription>();
   #backend: Backend | undefined;
@@ -191,6 +193,7 @@ export class BullmqDriver implements JobDriver {
     this.#backend = undefined;
     const queues = [...this.#queues.values()];
     this.#queues.clear();
+    this.#known.clear();
     const close = async (): Promise<void> => {
       await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.abandon()));
       await Promise.all(queues.map(async (queue) => (await queue).close()));
@@ -202,14 +205,15 @@ export class BullmqDriver implements JobDriver {
 
   /** The queue's own, its name written down at first use. */
   async #living(queue: string): Promise<BullQueue> {
-    const name = encodeName(queue);
-    const known = this.#queues.get(name);
+    const known = this.#known.get(queue);
     if (known !== undefined) return known;
     try {
       const names = await this.#open(NAMES);
       const entry: WireJob = { ...NOTE, id: queue };
       await names.add('queue', envelop(entry), { jobId: encodeId(queue) });
-      return await this.#open(name);
+      const living = await this.#open(encodeName(queue));
+      if (this.#backend !== undefined) this.#known.set(queue, living);
+      return living;
     } catch (error) {
       throw translate(error);
     }

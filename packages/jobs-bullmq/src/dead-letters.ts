@@ -43,18 +43,20 @@ export class BullmqDeadLetters implements DeadLetterStore {
     { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
   ): Promise<readonly DeadJob<string>[]> {
     const letters = await this.#host.letters(queue);
-    const found: DeadJob<string>[] = [];
+    const found: BullJob[] = [];
     let rank = cursor === undefined ? 0 : await firstAfter(letters, cursor);
-    while (found.length < limit) {
+    // those of one instant may be kept in any order, so a page ends where an instant does before it is put in order
+    while (found.length <= limit || found.at(-1)?.timestamp === found[limit - 1]?.timestamp) {
       const page = await letters.getJobs(['delayed'], rank, rank + limit - 1, true);
-      for (const letter of page) {
-        if (letter === undefined || (cursor !== undefined && !isAfter(letter, cursor))) continue;
-        if (found.length < limit) found.push(readLetter(letter, cursorOf(letter)));
-      }
+      for (const letter of page)
+        if (letter !== undefined && (cursor === undefined || isAfter(letter, cursor))) found.push(letter);
       if (page.length < limit) break;
       rank += limit;
     }
-    return found;
+    return found
+      .toSorted(byDeath)
+      .slice(0, limit)
+      .map((letter) => readLetter(letter, cursorOf(letter)));
   }
 
   async requeue(queue: string, id: string, options: JobAdmission): Promise<boolean> {
@@ -78,6 +80,10 @@ export class BullmqDeadLetters implements DeadLetterStore {
 /** Time of death, then id: what letters are ordered by. */
 function cursorOf({ id = '', timestamp }: BullJob): string {
   return `${timestamp}.${id}`;
+}
+
+function byDeath(one: BullJob, other: BullJob): number {
+  return one.timestamp - other.timestamp || ((one.id ?? '') < (other.id ?? '') ? -1 : 1);
 }
 
 function isAfter(letter: BullJob, cursor: string): boolean {

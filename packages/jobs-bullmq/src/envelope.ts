@@ -47,11 +47,9 @@ export function optionsOf({ id, delayMs, priority }: WireJob): BullJobOptions & 
 /** The job that was stored. */
 export function readJob({ id = '', data, opts, timestamp }: BullJob): WireJob {
   if (isEnvelope(data)) {
-    try {
-      return { ...(JSON.parse(data.holdfast) as Omit<WireJob, 'body'>), body: data.body };
-    } catch {
-      // not ours after all
-    }
+    const rest = parse(data.holdfast);
+    // else it is not ours after all
+    if (isRest(rest)) return { ...rest, body: data.body };
   }
   return {
     id,
@@ -86,7 +84,35 @@ export function readLetter(job: BullJob, cursor: string): DeadJob<string> {
 
 function deathOf(data: unknown): Death {
   const unknown: Death = { attempts: 1, error: { name: 'Error', message: 'not known' } };
-  return isEnvelope(data) && data.death !== undefined ? (JSON.parse(data.death) as Death) : unknown;
+  const death = isEnvelope(data) && data.death !== undefined ? parse(data.death) : undefined;
+  return isDeath(death) ? death : unknown;
+}
+
+function isDeath(value: unknown): value is Death {
+  const { attempts, error } = Object(value) as Partial<Death>;
+  return typeof attempts === 'number' && typeof error?.message === 'string';
+}
+
+function isRest(value: unknown): value is Omit<WireJob, 'body'> {
+  const rest = Object(value) as Partial<WireJob>;
+  return (
+    typeof rest.id === 'string' &&
+    typeof rest.headers === 'object' &&
+    rest.headers !== null &&
+    typeof rest.delayMs === 'number' &&
+    typeof rest.priority === 'string' &&
+    typeof rest.enqueuedAt === 'number' &&
+    typeof rest.maxRetries === 'number'
+  );
+}
+
+/** What the text says; nothing where it is no JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isEnvelope(data: unknown): data is Envelope {

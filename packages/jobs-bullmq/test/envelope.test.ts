@@ -58,6 +58,18 @@ describe('an envelope', () => {
       expect(readJob(stored(data)).body).toBe(JSON.stringify(data ?? null));
   });
 
+  it.each([
+    'null',
+    '{}',
+    '[]',
+    '"x"',
+    '{"id":"a","headers":null}',
+    JSON.stringify({ ...job, maxRetries: 'x' }),
+  ])('is none where it does not say all of a job: %s', (holdfast) => {
+    const data = { holdfast, body: '1' };
+    expect(readJob(stored(data))).toMatchObject({ id: stored(data).id, body: JSON.stringify(data) });
+  });
+
   it('keeps of a dead letter how it died, and makes up nothing', () => {
     const death = JSON.stringify({ attempts: 3, error: { name: 'TypeError', message: 'no' } });
     expect(readLetter(stored({ ...envelop(job), death }), 'c')).toEqual({
@@ -68,7 +80,8 @@ describe('an envelope', () => {
       error: { name: 'TypeError', message: 'no' },
       cursor: 'c',
     });
-    expect(readLetter(stored(envelop(job)), 'c').error.message).toBe('not known');
+    for (const spoilt of [undefined, 'no', 'null', '{"attempts":1}'])
+      expect(readLetter(stored({ ...envelop(job), death: spoilt }), 'c').error.message).toBe('not known');
   });
 });
 

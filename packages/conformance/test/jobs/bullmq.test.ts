@@ -12,7 +12,9 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { BullmqDriver } from '../../../jobs-bullmq/src/bullmq-driver.ts';
 import { engineOf } from '../../../jobs-bullmq/src/bullmq-engine.ts';
+import { readLocation } from '../../../jobs-bullmq/src/location.ts';
 
 const listening = subscribe(() => {});
 afterAll(() => listening[Symbol.dispose]());
@@ -34,6 +36,47 @@ afterEach(async () => {
     await queue[Symbol.asyncDispose]();
   }
 });
+
+/**
+ * Buries jobs that died at the same instant in several processes, which then may be kept in any order, and gives what is listed by
+ * pages of different lengths.
+ */
+async function deathsOfOneInstant(url: string): Promise<readonly (readonly string[])[]> {
+  const drivers = [1, 2, 3].map(() => new BullmqDriver(readLocation(new URL(url)), () => import('bullmq')));
+  const now = Date.now();
+  for (const driver of drivers) await driver.open({});
+  vi.spyOn(Date, 'now').mockReturnValue(now);
+  for (const [n, driver] of drivers.entries())
+    for (const name of ['z', 'a']) {
+      const id = `${name}${3 - n}`;
+      await driver.dead.bury('q', { ...JOB, id }, { attempts: 1, error: { name: 'Error', message: 'x' } });
+    }
+  vi.restoreAllMocks();
+  const listed: string[][] = [];
+  for (const limit of [1, 2, 3, 4, 100]) {
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await queueAt(url).deadLetters.list({ limit, cursor });
+      seen.push(...page.map(({ id }) => id));
+      cursor = page.at(-1)?.cursor;
+    } while (cursor !== undefined);
+    listed.push(seen.toSorted());
+  }
+  for (const driver of drivers) await driver.close();
+  return listed;
+}
+
+const EACH_ONCE = Array.from({ length: 5 }, () => ['a1', 'a2', 'a3', 'z1', 'z2', 'z3']);
+
+const JOB = {
+  body: '1',
+  headers: {},
+  delayMs: 0,
+  priority: 'normal',
+  enqueuedAt: 0,
+  maxRetries: 0,
+} as const;
 
 /** A server of the test's own, with these arguments. */
 async function configured(
@@ -60,6 +103,10 @@ onServer(redisServer, (server: ServerInUse) => {
     await expect(driver.queues?.()).resolves.toEqual(['audits', 'mails', 'ü:€']);
     await driver.close();
     await expect(driver.queues?.()).rejects.toBeInstanceOf(EngineUnavailableError);
+  });
+
+  it('lists every death once, also those of one instant', async () => {
+    expect(await deathsOfOneInstant(place())).toEqual(EACH_ONCE);
   });
 
   it('leaves nothing of a job that is done', async () => {
@@ -153,6 +200,10 @@ onServer(postgresServer, (server: ServerInUse) => {
     await driver.open({});
     await expect(driver.queues?.()).resolves.toEqual(['audits', 'mails']);
     await driver.close();
+  });
+
+  it('lists every death once, also those of one instant', async () => {
+    expect(await deathsOfOneInstant(place())).toEqual(EACH_ONCE);
   });
 
   it('makes its tables once, however many open at the same time', async () => {
