@@ -190,6 +190,30 @@ onServer(natsServer, (server: ServerInUse) => {
     }
   });
 
+  it.skipIf(server.foreign !== undefined)('refuses a server without JetStream', async () => {
+    const own = await natsServer.start(['-js=false']);
+    opened.push(own);
+    await expect(queueAt(own.url).open()).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('JetStream'),
+    });
+  });
+
+  it('makes the streams anew where somebody has deleted them, and goes on', async () => {
+    const { url, namespace } = place();
+    const [producer, consumer] = [queueAt<number>(url), queueAt<number>(url)];
+    const started: number[] = [];
+    consumer.consume((payload) => void started.push(payload));
+    await producer.enqueue(1);
+    await expect.poll(() => started, PATIENT).toEqual([1]);
+    const { manager } = await clientAt(url);
+    await manager.streams.delete(streamOf(namespace));
+    await expect
+      .poll(() => producer.enqueue(2).catch(() => {}), PATIENT)
+      .toMatchObject({ status: 'enqueued' });
+    await expect.poll(() => started, PATIENT).toEqual([1, 2]);
+  });
+
   it('gives each consumer the lease it asked for, though they share one', { timeout: 15_000 }, async () => {
     const { url, namespace } = place();
     const patient = queueAt<number>(url);
