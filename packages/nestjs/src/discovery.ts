@@ -6,7 +6,7 @@ import { CircuitBreaker, Policy, type Awaitable, type Component, type Service } 
 import { ADOPT } from '@holdfast/core/internal';
 import { LoopMonitor } from '@holdfast/node';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
+import { DiscoveryService, MetadataScanner, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { CONSUME, type Consumption } from './consume.ts';
 import { RESILIENT, type Resilience } from './resilient.ts';
 import type { InjectionToken } from './tokens.ts';
@@ -28,29 +28,33 @@ export class Discovery {
   readonly #discovery: DiscoveryService;
   readonly #scanner: MetadataScanner;
   readonly #moduleRef: ModuleRef;
+  readonly #modules: ModulesContainer;
   readonly #logger: Logger = new Logger('HoldfastModule');
 
   constructor(
     @Inject(DiscoveryService) discovery: DiscoveryService,
     @Inject(MetadataScanner) scanner: MetadataScanner,
     @Inject(ModuleRef) moduleRef: ModuleRef,
+    @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
     this.#discovery = discovery;
     this.#scanner = scanner;
     this.#moduleRef = moduleRef;
+    this.#modules = modules;
   }
 
-  /** Every provider and controller that there is once for the application. */
-  instances(): ReadonlySet<object> {
-    const instances = this.#wrappers().map((wrapper): unknown =>
-      isStatic(wrapper) ? wrapper.instance : undefined,
+  /** Everything whose hooks Nest calls: also guards, pipes, interceptors and middlewares, and what is transient. */
+  hooked(): ReadonlySet<object> {
+    const wrappers = [...this.#modules.values()].flatMap(
+      ({ providers, controllers, injectables, middlewares }): readonly Wrapper[] =>
+        [providers, controllers, injectables, middlewares].flatMap((some) => [...some.values()]),
     );
-    return new Set(instances.filter(isClassInstance));
+    return new Set(wrappers.flatMap(hookedOf).filter(isClassInstance));
   }
 
   /** Gives `service` every component that is a provider. */
   ownComponents(service: Service): void {
-    for (const instance of this.instances()) {
+    for (const instance of this.#instances()) {
       if (!isComponent(instance)) continue;
       if (isGuard(instance) && (service.get(instance.name) ?? instance) !== instance)
         this.#logger.warn(
@@ -87,8 +91,15 @@ export class Discovery {
     return wrappers.filter(({ isAlias }) => !isAlias);
   }
 
+  #instances(): ReadonlySet<object> {
+    const instances = this.#wrappers().map((wrapper): unknown =>
+      isStatic(wrapper) ? wrapper.instance : undefined,
+    );
+    return new Set(instances.filter(isClassInstance));
+  }
+
   *#methods<M>(key: string): Generator<Found<M>> {
-    for (const instance of this.instances())
+    for (const instance of this.#instances())
       yield* this.#methodsOf<M>(instance, Object.getPrototypeOf(instance), key);
   }
 
@@ -109,6 +120,12 @@ export class Discovery {
         this.#logger.warn(`@Consume() on ${where} is ignored: its class is request-scoped or transient`);
     }
   }
+}
+
+function hookedOf(wrapper: Wrapper): readonly unknown[] {
+  if (!wrapper.isDependencyTreeStatic()) return [];
+  if (!wrapper.isTransient) return [wrapper.instance];
+  return wrapper.getStaticTransientInstances().map((host): unknown => host?.instance);
 }
 
 function isStatic(wrapper: Wrapper): boolean {

@@ -75,7 +75,7 @@ export class Lifecycle {
     Object.defineProperty(app, 'close', { value, configurable: true }); // Nest's proxy ignores an assignment
     const inClosePhase = async ({ cause }: ShutdownContext): Promise<void> => {
       const failures = new HookFailures();
-      failures.watch(this.#discovery.instances());
+      failures.watch(this.#discovery.hooked());
       this.#letNestClose();
       await app.close(cause.startsWith('SIG') ? cause : undefined); // what Nest gives its hooks is a signal's name
       failures.rethrow();

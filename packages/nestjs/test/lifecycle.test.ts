@@ -6,8 +6,12 @@ import {
   Controller,
   Get,
   Inject,
+  Injectable,
   Module,
+  Scope,
+  UseGuards,
   type INestApplication,
+  type MiddlewareConsumer,
   type NestApplicationOptions,
   type Type,
 } from '@nestjs/common';
@@ -15,7 +19,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { HoldfastModule, Service, doctor } from '@holdfast/nestjs';
+import { HoldfastModule, Service, doctor, listen } from '@holdfast/nestjs';
 import { describe, expect, it } from 'vitest';
 
 const platforms: readonly [string, (module: Type) => Promise<INestApplication>][] = [
@@ -100,6 +104,61 @@ describe.each(platforms)('app.close() on %s', (_platform, create) => {
     await app.close();
     expect(events.filter((event) => event === 'service closes')).toHaveLength(1);
   });
+});
+
+it('the report names whatever hook of Nest fails: of providers, controllers, guards, middlewares and what is transient', async () => {
+  class Fails {
+    onModuleDestroy(): void {
+      throw new Error('cannot close');
+    }
+  }
+  class FailingProvider extends Fails {}
+  @Injectable()
+  class FailingGuard extends Fails {
+    canActivate(): boolean {
+      return true;
+    }
+  }
+  @Injectable()
+  class FailingMiddleware extends Fails {
+    use(_request: unknown, _response: unknown, next: () => void): void {
+      next();
+    }
+  }
+  @Injectable({ scope: Scope.TRANSIENT })
+  class FailingTransient extends Fails {}
+  @Controller()
+  @UseGuards(FailingGuard)
+  class FailingController extends Fails {
+    constructor(@Inject(FailingTransient) readonly transient: FailingTransient) {
+      super();
+    }
+  }
+  @Module({
+    imports: [HoldfastModule.forRoot({ name: 'app' })],
+    providers: [FailingProvider, FailingTransient],
+    controllers: [FailingController],
+  })
+  class App extends Fails {
+    configure(consumer: MiddlewareConsumer): void {
+      consumer.apply(FailingMiddleware).forRoutes('*path');
+    }
+  }
+  const app = await NestFactory.create(App, new ExpressAdapter(), { logger: false });
+  await listen(app, { port: 0, host: '127.0.0.1', exit: 'none' });
+  const { hooks, outcome } = await app.get(Service).shutdown();
+  expect(outcome).toBe('failed');
+  const [, named = ''] = /Nest's hooks failed: (.*)$/.exec(String(hooks[0]?.error)) ?? [];
+  expect(named.split(', ').toSorted()).toEqual(
+    [
+      'App',
+      'FailingController',
+      'FailingGuard',
+      'FailingMiddleware',
+      'FailingProvider',
+      'FailingTransient',
+    ].map((name) => `${name}.onModuleDestroy`),
+  );
 });
 
 it('the doctor sees return503OnClosing, which answers 503 to what the balancer still sends', async () => {
