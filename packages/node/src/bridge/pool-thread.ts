@@ -8,7 +8,7 @@ import { now } from '@holdfast/core/internal';
 import { unpackError } from './packed-error.ts';
 import type { PoolCall } from './pool-call.ts';
 import type { Order, Reply, ThreadData } from './protocol.ts';
-import { stopped, stopping } from './stuck-threads.ts';
+import { threadEnded, threadStarted } from './running-threads.ts';
 
 /** How long a thread may take to load its module and set it up. */
 const BOOT_LIMIT_MS = 30_000;
@@ -47,7 +47,7 @@ export class PoolThread {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #call: PoolCall | undefined;
   #cleans = false;
-  #stopping = false;
+  #abandoned = false;
   #error: unknown;
   #idleSince = 0;
 
@@ -56,6 +56,7 @@ export class PoolThread {
     this.number = number;
     this.#host = host;
     this.#worker = new Worker(ENTRY, { name: data.name, workerData: data });
+    threadStarted(this);
     this.#worker.on('message', (reply: Reply) => this.#heard(reply));
     this.#worker.on('messageerror', (error) => this.#fail(error));
     this.#worker.on('error', (error) => (this.#error ??= error));
@@ -103,8 +104,16 @@ export class PoolThread {
   stop(): void {
     this.#state = 'ending';
     this.#disarm();
-    if (!this.#stopping) stopping();
-    this.#stopping = true;
+    void this.#worker.terminate();
+  }
+
+  /** Stops the thread if it can be stopped, and tells nobody: the process ends. */
+  abandon(): void {
+    if (this.#abandoned) return;
+    this.#abandoned = true;
+    this.#disarm();
+    this.#worker.removeAllListeners();
+    this.#worker.once('exit', () => threadEnded(this)).on('error', () => {});
     void this.#worker.terminate();
   }
 
@@ -156,7 +165,7 @@ export class PoolThread {
 
   #gone(code: number): void {
     this.#disarm();
-    if (this.#stopping) stopped();
+    threadEnded(this);
     this.#host.threadGone(this, this.#error, code);
   }
 

@@ -14,7 +14,7 @@ import {
   unlinkAbort,
   type ServiceControl,
 } from '@holdfast/core/internal';
-import { stuckThreads } from '../bridge/stuck-threads.ts';
+import { abandonThreads } from '../bridge/running-threads.ts';
 import { TIMED_OUT, exitCode } from './exit-code.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Handler, HostProcess } from './host-process.ts';
@@ -234,7 +234,7 @@ class SignalOwner implements SignalOwnership {
   /** Ends the process. Node would first wait for threads inside native calls, which nobody can stop, so they get what is left. */
   #exit(code: number): void {
     this.#host.exitCode = code;
-    if (stuckThreads() === 0) this.#host.exit(code);
+    if (abandonThreads() === 0) this.#host.exit(code);
     else if (now() >= this.#endsAt) this.#host.kill(this.#host.pid, 'SIGKILL');
     else setTimeout(() => this.#exit(code), 20);
   }

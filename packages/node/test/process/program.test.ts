@@ -146,6 +146,17 @@ describe('nothing that hangs or fails looks like success', () => {
     expect(report).toMatchObject({ outcome: 'leaked', leaked: ['pool.nativeBlock'] });
     expect(ending).toMatchObject({ code: null, signal: 'SIGKILL' });
   });
+
+  it('a thread inside a native call whose pool nobody owns: it keeps the process no longer either', async () => {
+    const { ending, report } = await reported(
+      'thread that nobody owns in a native call',
+      'running',
+      'SIGTERM',
+    );
+    expect(report).toMatchObject({ outcome: 'clean' });
+    expect(ending).toMatchObject({ code: null, signal: 'SIGKILL' });
+    expect(ending.lines).not.toContain('ThreadCrashedError'); // whoever called it is told nothing more
+  });
 });
 
 describe('handleSignals', () => {
