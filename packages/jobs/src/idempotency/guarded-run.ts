@@ -45,12 +45,19 @@ export class GuardedRun implements AbortListener {
   readonly #keepFailures: boolean;
   #leasedUntil: number;
 
-  constructor(store: IdempotencyStore, key: StoredKey, claim: KeyClaim, keepFailures: boolean) {
+  /** `leasedUntil` is when the lease ends at the earliest, by `now()`. */
+  constructor(
+    store: IdempotencyStore,
+    key: StoredKey,
+    claim: KeyClaim,
+    leasedUntil: number,
+    keepFailures: boolean,
+  ) {
     this.#store = store;
     this.#key = key;
     this.#claim = claim;
     this.#keepFailures = keepFailures;
-    this.#leasedUntil = now() + claim.leaseMs;
+    this.#leasedUntil = leasedUntil;
   }
 
   get key(): string {
@@ -118,7 +125,8 @@ export class GuardedRun implements AbortListener {
 
   async #renew(): Promise<void> {
     const asked = now();
-    if (asked > this.#leasedUntil) this.#lose();
+    // a timer is a little early or late, and the next one would come a third of a lease too late
+    if (asked > this.#leasedUntil - this.#claim.leaseMs / 6) this.#lose();
     try {
       if (await this.#store.renew(this.#key, this.#claim)) this.#leasedUntil = asked + this.#claim.leaseMs;
       else this.#lose();

@@ -27,6 +27,7 @@ import {
   now,
   observed,
 } from '@holdfast/core/internal';
+import { checkKey } from '../check-key.ts';
 import { GuardedRun, type RunLimits } from './guarded-run.ts';
 import type { IdempotencyStore, KeyClaim } from './idempotency-store.ts';
 import { KeyInUseError, KeyReusedError } from './key-errors.ts';
@@ -94,8 +95,9 @@ export class IdempotencyGuard implements Component {
     checkStore(store);
     this.name = checkName('name', name);
     this.#store = store;
-    this.#ttlMs = checkBetween('ttlMs', ttlMs, 0, MAX_TTL_MS);
-    this.#leaseMs = checkBetween('leaseMs', leaseMs, 1, MAX_TIMER_MS);
+    this.#ttlMs = Math.ceil(checkBetween('ttlMs', ttlMs, 0, MAX_TTL_MS));
+    // whole milliseconds, since a store may know no others
+    this.#leaseMs = Math.ceil(checkBetween('leaseMs', leaseMs, 1, MAX_TIMER_MS));
     this.#keepFailures = checkOneOf('failures', failures, ['forget', 'keep']) === 'keep';
     this.#maxWaitMs = checkDelayMs('maxWaitMs', maxWaitMs, true);
   }
@@ -104,6 +106,7 @@ export class IdempotencyGuard implements Component {
    * Runs `fn` for `key`, or gives what an earlier run came to. What `fn` returns is kept as JSON and comes back as such, also here.
    * After an error the next call runs it again, unless that error is to be kept.
    *
+   * @throws TypeError, RangeError on a key that no database can keep as it is, and other bad options.
    * @throws KeyInUseError when the key runs elsewhere for longer than `maxWaitMs`, or its lease was lost; come again.
    * @throws KeyReusedError where the key is known with another fingerprint.
    * @throws NoRetryError where the key failed for good before, and that was kept.
@@ -115,11 +118,11 @@ export class IdempotencyGuard implements Component {
     fn: Work<T, AttemptContext>,
     options: IdempotentCallOptions = {},
   ): Promise<T> {
-    checkName('key', key);
+    checkKey('key', key);
     checkFunction('fn', fn);
     checkWaitOptions(options);
     const { signal, deadline, fingerprint, maxWaitMs = this.#maxWaitMs } = options;
-    if (fingerprint !== undefined) checkName('fingerprint', fingerprint);
+    if (fingerprint !== undefined) checkKey('fingerprint', fingerprint);
     const claim: KeyClaim = {
       owner: globalThis.crypto.randomUUID(),
       fingerprint,
@@ -132,8 +135,10 @@ export class IdempotencyGuard implements Component {
         const claimed = await this.#claim(key, claim, maxWaitMs, ctx.signal);
         // what was kept is what fn returned
         if ('result' in claimed) return claimed.result as T;
-        const run = new GuardedRun(this.#store, { guard: this.name, key }, claim, this.#keepFailures);
-        return this.#run(run, claimed.attempt, fn, { signal: ctx.signal, deadline, execution });
+        const { attempt, leasedUntil } = claimed;
+        const stored = { guard: this.name, key };
+        const run = new GuardedRun(this.#store, stored, claim, leasedUntil, this.#keepFailures);
+        return this.#run(run, attempt, fn, { signal: ctx.signal, deadline, execution });
       },
       { signal, deadline, name: `Key "${key}" of "${this.name}"` },
     );
@@ -145,7 +150,7 @@ export class IdempotencyGuard implements Component {
    * @throws TypeError, and what the store rejects with (as rejections)
    */
   async forget(key: string): Promise<boolean> {
-    checkName('key', key);
+    checkKey('key', key);
     return this.#store.forget({ guard: this.name, key });
   }
 
@@ -160,14 +165,18 @@ export class IdempotencyGuard implements Component {
     claim: KeyClaim,
     maxWaitMs: number,
     signal: AbortSignal,
-  ): Promise<{ readonly attempt: number } | { readonly result: unknown }> {
+  ): Promise<Claimed | { readonly result: unknown }> {
     const until = now() + maxWaitMs;
     for (let tries = 0; ; tries += 1) {
+      const leasedUntil = now() + claim.leaseMs;
       const answer = await this.#store.claim({ guard: this.name, key }, claim);
       this.#sweepSometimes();
       switch (answer.state) {
         case 'claimed':
-          return answer;
+          if (now() < leasedUntil) return { attempt: answer.attempt, leasedUntil };
+          // an answer that took as long as the lease it tells of: somebody else may run the key by now
+          await this.#store.settle({ guard: this.name, key }, claim, { kind: 'released' });
+          throw this.#inUse(key, COME_AGAIN_MS);
         case 'done':
           this.#counts.replayed += 1;
           if (observed()) emit('idempotency.replayed', this.name, { key });
@@ -225,6 +234,13 @@ export class IdempotencyGuard implements Component {
       if (observed()) emit('idempotency.sweep-failed', this.name, { error });
     });
   }
+}
+
+/** A key that is to be run here. */
+interface Claimed {
+  readonly attempt: number;
+  /** By `now()`, and not later than the store has it. */
+  readonly leasedUntil: number;
 }
 
 const STORE_METHODS = ['claim', 'renew', 'settle', 'forget', 'sweep'] as const;

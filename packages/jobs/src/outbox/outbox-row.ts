@@ -4,7 +4,6 @@ import {
   UNLIMITED_RETRIES,
   checkBetween,
   checkInteger,
-  checkName,
   checkOneOf,
   checkOptions,
   encodePayload,
@@ -12,6 +11,7 @@ import {
   jobBehind,
   maxRetriesOf,
 } from '@holdfast/core/internal';
+import { checkKey } from '../check-key.ts';
 
 /** What is written into the table. */
 export interface NewRow {
@@ -55,7 +55,7 @@ export function toRow(payload: unknown, options: JobOptions, maxPayloadBytes: nu
   const id = options.id === behind?.id ? undefined : options.id;
   const maxRetries = options.maxRetries === behind?.maxRetries ? undefined : options.maxRetries;
   return {
-    id: id === undefined ? globalThis.crypto.randomUUID() : checkName('id', id),
+    id: id === undefined ? globalThis.crypto.randomUUID() : checkKey('id', id),
     body: encodePayload(payload, maxPayloadBytes, root),
     headers: JSON.stringify(checkHeaders(headers)),
     delayMs: Math.ceil(checkBetween('delayMs', delayMs, 0, MAX_DELAY_MS)),

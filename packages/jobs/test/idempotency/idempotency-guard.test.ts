@@ -343,7 +343,7 @@ describe('a run', () => {
     first.catch(() => {});
     await vi.advanceTimersByTimeAsync(2_999);
     expect(seen?.aborted).toBe(false);
-    await vi.advanceTimersByTimeAsync(1_100);
+    await vi.advanceTimersByTimeAsync(1);
     expect(seen?.aborted).toBe(true);
     gate.resolve(1);
     // nobody else has claimed it: what it came to counts
@@ -362,6 +362,54 @@ describe('a run', () => {
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await first).toBe(1);
     expect(await guard.execute('k', () => 2)).toBe(1);
+  });
+
+  it('is not begun where the store took as long to answer as the lease it tells of', async () => {
+    vi.useFakeTimers();
+    const slow: IdempotencyStore['claim'] = async (...args) => {
+      const answer = await store.claim(...args);
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      return answer;
+    };
+    const late = new IdempotencyGuard({ store: { ...bound(store), claim: slow }, leaseMs: 3_000 });
+    const begun: string[] = [];
+    const gate = later<number>();
+    const first = late.execute('k', () => void begun.push('late'));
+    first.catch(() => {});
+    await vi.advanceTimersByTimeAsync(3_000 - 1);
+    vi.setSystemTime(Date.now() + 1); // the store's clock
+    const second = guard.execute('k', ({ attempt }) => {
+      begun.push(`other ${attempt}`);
+      return gate.promise;
+    });
+    await vi.advanceTimersByTimeAsync(1);
+    await expect(first).rejects.toMatchObject({ code: 'KEY_IN_USE' });
+    expect(begun).toEqual(['other 2']);
+    gate.resolve(2);
+    expect(await second).toBe(2);
+  });
+
+  it('counts its lease from when it asked for it, not from when it heard', async () => {
+    vi.useFakeTimers();
+    const slow: IdempotencyStore['claim'] = async (...args) => {
+      const answer = await store.claim(...args);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return answer;
+    };
+    const renew = (): Promise<never> => Promise.reject(new Error('down'));
+    guard = new IdempotencyGuard({ store: { ...bound(store), claim: slow, renew }, leaseMs: 3_000 });
+    let seen: AbortSignal | undefined;
+    const gate = later<number>();
+    const first = guard.execute('k', ({ signal }) => {
+      seen = signal;
+      return gate.promise;
+    });
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(seen?.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen?.aborted).toBe(true);
+    gate.resolve(1);
+    expect(await first).toBe(1);
   });
 
   it('is not begun where the store cannot be reached', async () => {
@@ -423,6 +471,9 @@ describe('options', () => {
   it.each<[string, unknown[]]>([
     ['key', ['', () => 1]],
     ['key', [7, () => 1]],
+    ['key', ['a\0b', () => 1]],
+    ['key', ['a\uD800', () => 1]],
+    ['fingerprint', ['k', () => 1, { fingerprint: '\uDFFF' }]],
     ['fn', ['k', undefined]],
     ['maxWaitMs', ['k', () => 1, { maxWaitMs: 'long' }]],
     ['fingerprint', ['k', () => 1, { fingerprint: 7 }]],

@@ -1,7 +1,14 @@
 /** What every store of keys has to do, as a model and random sequences of calls. */
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { ClaimAnswer, IdempotencyStore, KeyClaim, RunOutcome, StoredKey } from '../../src/index.ts';
+import {
+  IdempotencyGuard,
+  type ClaimAnswer,
+  type IdempotencyStore,
+  type KeyClaim,
+  type RunOutcome,
+  type StoredKey,
+} from '../../src/index.ts';
 
 /** A store with nothing in it, whose clock the test can set forward. */
 export interface StoreUnderTest {
@@ -177,6 +184,14 @@ export function storeContract(fresh: () => Promise<StoreUnderTest>, numRuns: num
     const states = (await Promise.all(claims)).map(({ state }) => state);
     expect(states.filter((state) => state === 'claimed')).toHaveLength(1);
     expect(states.filter((state) => state === 'running')).toHaveLength(19);
+  });
+
+  it('takes times that are no whole milliseconds, and keys of every character', async () => {
+    const { store } = await fresh();
+    const guard = new IdempotencyGuard({ store, leaseMs: 100_000 / 3, ttlMs: 1_000_000 / 3 });
+    const keys = ['\u0001\u007F', `'"\\%_;--`, ' ', 'é', 'e\u0301', '\u{1F600}', '\u{10FFFF}', '\uFFFD', 'k'.repeat(500)];
+    for (const [index, key] of keys.entries()) expect(await guard.execute(key, () => index)).toBe(index);
+    for (const [index, key] of keys.entries()) expect(await guard.execute(key, () => -1)).toBe(index);
   });
 
   it('keeps the keys of two guards apart, and forgets no more than it is told to', async () => {
