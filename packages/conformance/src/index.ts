@@ -20,4 +20,5 @@ export { onServer, type ServerInUse } from './engines/on-server.ts';
 export { postgresServer } from './engines/postgres-server.ts';
 export { redisServer } from './engines/redis-server.ts';
 export type { EngineServer, ServerKind } from './engines/server-kind.ts';
+export { Wire } from './engines/wire.ts';
 export type { ServerControl } from './engines/server-process.ts';

@@ -35,7 +35,7 @@ import { Rest } from './rest.ts';
 export interface OutboxForwarder extends Component, AsyncDisposable {
   /** Whether it takes rows. */
   readonly running: boolean;
-  /** Looks for rows now. */
+  /** Looks for rows now, or when the pause after a failure is over. */
   wake(): void;
   /** Takes no more rows; those in hand are handed over. */
   close(): void;
@@ -47,7 +47,7 @@ export interface OutboxForwarder extends Component, AsyncDisposable {
   stats(): Promise<Stats>;
   /** Degraded while rows cannot be handed over, are set aside, or have waited too long; down where the database does not answer. */
   health(ctx?: CallOptions): Promise<ComponentHealth>;
-  /** Closes, and waits until nothing is in hand. */
+  /** Closes, and waits until nothing is in hand; for a database that does not answer, 2 s after that at most. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export function startForwarder<T>(
 /** How long the database may take to count, in milliseconds. */
 const COUNT_TIMEOUT_MS = 5_000;
 
-/** How long a disposal waits after `cancel`, in milliseconds. */
+/** How long a disposal waits for the database once nothing is in hand, or that is cancelled, in milliseconds. */
 const GRACE_MS = 2_000;
 
 class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
@@ -83,6 +83,8 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
   #failures = 0;
   #lastError: unknown;
   #closed = false;
+  #watching: Disposable | undefined;
+  #counting: Promise<OutboxCounts> | undefined;
   #lameDuck: AbortSignal | undefined;
   #disposing: Promise<void> | undefined;
 
@@ -121,6 +123,7 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#watching?.[Symbol.dispose]();
     this.#ended();
     this.#rest.end();
   }
@@ -161,7 +164,10 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
   }
 
   #counts({ signal, deadline }: CallOptions): Promise<OutboxCounts> {
-    return call(() => this.#table.counts(), {
+    // a database that does not answer is asked once, however often its health is wanted
+    this.#counting ??= this.#table.counts().finally(() => (this.#counting = undefined));
+    const counting = this.#counting;
+    return call(() => counting, {
       signal,
       deadline,
       timeoutMs: COUNT_TIMEOUT_MS,
@@ -171,40 +177,35 @@ class Forwarder<T> implements OutboxForwarder, Adoptable, AbortListener {
 
   async #dispose(): Promise<void> {
     this.close();
+    // what is in hand may take its time, unless it is cancelled
+    await this.#inHand.drain({ signal: this.#abort.signal }).catch(() => {});
     // a database that does not answer cannot be waited for without end
-    await (this.#abort.signal.aborted
-      ? call(() => this.#done, { timeoutMs: GRACE_MS }).catch(() => {})
-      : this.#done);
+    await call(() => this.#done, { timeoutMs: GRACE_MS }).catch(() => {});
     if (this.#lameDuck !== undefined) unlinkAbort(this.#lameDuck, this);
   }
 
   async #run(): Promise<void> {
-    const watching =
-      this.#closed || !this.#settings.watch ? undefined : await this.#table.watch?.(() => this.wake());
-    while (!this.#closed) {
-      const delayMs = await this.#turn();
-      if (delayMs > 0) await this.#rest.wait(delayMs);
-    }
-    await watching?.[Symbol.asyncDispose]();
+    if (!this.#closed && this.#settings.watch) this.#watching = this.#table.watch?.(() => this.wake());
+    while (!this.#closed) await this.#turn();
   }
 
-  /** Hands one batch over; says how long to rest then. */
-  async #turn(): Promise<number> {
+  /** Hands one batch over, and rests where there was none, or where that failed. */
+  async #turn(): Promise<void> {
     try {
       const held = await this.#table.take(this.#settings.batchSize);
+      // what comes after the close is not in hand: nobody waits for it
+      if (this.#closed) return await held?.settle([], []);
       if (held !== undefined) await this.#forward(held);
       this.#failures = 0;
       this.#lastError = undefined;
-      return held === undefined ? this.#settings.pollMs : 0;
+      if (held !== undefined) return;
     } catch (error) {
-      if (this.#closed) return 0;
-      if (this.#handOver.isOver(error)) {
-        this.#lastError = error;
-        this.close();
-        return 0;
-      }
-      return this.#failed(error);
+      if (this.#closed) return;
+      if (!this.#handOver.isOver(error)) return this.#rest.pause(this.#failed(error));
+      this.#lastError = error;
+      this.close();
     }
+    await this.#rest.wait(this.#settings.pollMs);
   }
 
   async #forward(held: HeldRows): Promise<void> {

@@ -3,7 +3,7 @@
  * happens, each row ends up deleted with the queue having it, set aside, or given back.
  */
 import { isHoldfastError, type EnqueueOptions, type JobInput, type JobQueue } from '@holdfast/core';
-import { EXECUTION, Execution, failureOf } from '@holdfast/core/internal';
+import { EXECUTION, Execution, failureOf, now } from '@holdfast/core/internal';
 import { toInput, type OutboxRow } from './outbox-row.ts';
 import type { HeldRows, RefusedRow } from './outbox-table.ts';
 
@@ -30,10 +30,11 @@ export class HandOver<T> {
   /** Hands `held` over, and says how many the queue took; rejects with what kept it from more, after they were given back. */
   async run(held: HeldRows, setAside: (refused: readonly RefusedRow[]) => void): Promise<number> {
     const { rows } = held;
+    const until = now() + this.#timeoutMs;
     try {
       await this.#enqueue(rows.map((row) => toInput<T>(row)));
     } catch (error) {
-      if (isFault(error)) return this.#runSingly(held, setAside);
+      if (isFault(error)) return this.#runSingly(held, until, setAside);
       await held.settle([], []);
       throw error;
     }
@@ -46,7 +47,12 @@ export class HandOver<T> {
     return isHoldfastError(error, 'QUEUE_CLOSED') || isHoldfastError(error, 'SHUTTING_DOWN');
   }
 
-  async #runSingly(held: HeldRows, setAside: (refused: readonly RefusedRow[]) => void): Promise<number> {
+  /** Begins with no row after `until`: whoever holds many for too long loses all of them, and would never come to an end. */
+  async #runSingly(
+    held: HeldRows,
+    until: number,
+    setAside: (refused: readonly RefusedRow[]) => void,
+  ): Promise<number> {
     const forwarded: OutboxRow[] = [];
     const refused: RefusedRow[] = [];
     let stop: { readonly error: unknown } | undefined;
@@ -61,6 +67,7 @@ export class HandOver<T> {
         }
         refused.push({ row, error: failureOf(error) });
       }
+      if (now() >= until) break;
     }
     await held.settle(forwarded, refused);
     this.refused += refused.length;

@@ -80,6 +80,21 @@ export function toRows(jobs: readonly JobInput<unknown>[], maxPayloadBytes: numb
   });
 }
 
+/** What a database gave: the columns have the same names in each, and numbers may come as text or bigint. */
+export function rowOf(row: Readonly<Record<string, unknown>>, ageMs: number): OutboxRow {
+  const maxRetries = row['max_retries'];
+  return {
+    seq: String(row['seq']),
+    id: String(row['id']),
+    body: String(row['body']),
+    headers: String(row['headers']),
+    delayMs: Number(row['delay_ms']),
+    priority: String(row['priority']),
+    maxRetries: maxRetries === null ? null : Number(maxRetries),
+    ageMs: Math.max(0, ageMs),
+  };
+}
+
 /** What became of rows, of which those of `added` ids are new. */
 export function resultsOf(rows: readonly NewRow[], added: readonly string[]): readonly EnqueueResult[] {
   const fresh = new Set(added);

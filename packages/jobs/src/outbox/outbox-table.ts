@@ -30,6 +30,6 @@ export interface OutboxTable {
   /** Takes up to `limit` rows that nobody holds; `undefined` where there are none. */
   take(limit: number): Promise<HeldRows | undefined>;
   counts(): Promise<OutboxCounts>;
-  /** Calls `wake` whenever there may be something to take, if the database can tell; the promise never rejects. */
-  watch?(wake: () => void): Promise<AsyncDisposable>;
+  /** Calls `wake` whenever there may be something to take, if the database can tell; never throws. */
+  watch?(wake: () => void): Disposable;
 }

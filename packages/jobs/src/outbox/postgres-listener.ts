@@ -3,6 +3,7 @@
  * announced while there is no connection is found by looking.
  */
 import {
+  ask,
   borrow,
   type PostgresConnection,
   type PostgresNotification,
@@ -12,44 +13,45 @@ import {
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
 
-/** One channel's listener. Disposing gives its connection back. */
-export class PostgresListener implements AsyncDisposable {
+/** One channel's listener. Disposing lets go of its connection, which takes no answer of the server. */
+export class PostgresListener implements Disposable {
   readonly #pool: PostgresPool;
   readonly #channel: string;
+  readonly #timeoutMs: number;
   readonly #heard: (payload: string | undefined) => void;
   #connection: PostgresConnection | undefined;
-  #connecting: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #disposed = false;
 
-  constructor(pool: PostgresPool, channel: string, heard: (payload: string | undefined) => void) {
+  /** The server has `timeoutMs` for each answer. */
+  constructor(
+    pool: PostgresPool,
+    channel: string,
+    timeoutMs: number,
+    heard: (payload: string | undefined) => void,
+  ) {
     this.#pool = pool;
     this.#channel = channel;
+    this.#timeoutMs = timeoutMs;
     this.#heard = heard;
   }
 
-  /** Begins; resolves nothing, since nobody needs to wait for it. */
+  /** Begins; nobody needs to wait for it. */
   start(): void {
-    this.#connecting = this.#connect();
+    void this.#connect();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     this.#disposed = true;
     clearTimeout(this.#timer);
-    await this.#connecting;
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    const quiet = await connection.query(`UNLISTEN ${this.#channel}`).then(
-      () => true,
-      () => false,
-    );
-    this.#leave(connection, !quiet);
+    // one that listens is of no use to others, and one that is given back would have to be told first
+    if (this.#connection !== undefined) this.#leave(this.#connection);
   }
 
   async #connect(): Promise<void> {
     try {
-      const connection = await borrow(this.#pool, this.#broken);
+      const connection = await borrow(this.#pool, this.#broken, this.#timeoutMs);
       if (this.#disposed) {
         connection.removeListener('error', this.#broken);
         connection.release();
@@ -57,7 +59,7 @@ export class PostgresListener implements AsyncDisposable {
       }
       this.#connection = connection;
       connection.on('notification', this.#notified);
-      await connection.query(`LISTEN ${this.#channel}`);
+      await ask(connection, this.#timeoutMs, `LISTEN ${this.#channel}`);
       this.#pauseMs = FIRST_PAUSE_MS;
       // for what was announced before
       this.#heard(undefined);
@@ -71,22 +73,22 @@ export class PostgresListener implements AsyncDisposable {
   };
 
   readonly #broken = (): void => {
-    if (this.#connection !== undefined) this.#leave(this.#connection, true);
+    if (this.#connection !== undefined) this.#leave(this.#connection);
     if (this.#disposed || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#connecting = this.#connect();
+      void this.#connect();
     }, this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
   };
 
-  #leave(connection: PostgresConnection, destroy: boolean): void {
+  #leave(connection: PostgresConnection): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     connection.removeListener('error', this.#broken);
     connection.removeListener('notification', this.#notified);
     // a connection that ends may complain once more
-    if (destroy) connection.on('error', () => {});
-    connection.release(destroy);
+    connection.on('error', () => {});
+    connection.release(true);
   }
 }

@@ -3,6 +3,7 @@
  * connection is gone the server gives them back at once, and when it idles for longer than the lease, too.
  */
 import {
+  ask,
   borrow,
   migratePostgres,
   type PostgresConnection,
@@ -10,7 +11,7 @@ import {
   type PostgresQueryable,
   type PostgresResult,
 } from '../postgres/postgres-client.ts';
-import type { NewRow, OutboxRow } from './outbox-row.ts';
+import { rowOf, type NewRow, type OutboxRow } from './outbox-row.ts';
 import type { HeldRows, OutboxCounts, OutboxTable, RefusedRow } from './outbox-table.ts';
 import { PostgresListener } from './postgres-listener.ts';
 
@@ -107,32 +108,43 @@ export class PostgresTable implements OutboxTable {
   }
 
   async take(limit: number): Promise<HeldRows | undefined> {
-    const transaction = new Transaction(await borrow(this.#pool, ignore));
+    const loan = await Loan.of(this.#pool, this.#leaseMs);
     try {
-      await transaction.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}`);
-      const { rows } = await transaction.query(TAKE, [this.#outbox, limit]);
+      // with other isolation, rows that another forwarder deletes meanwhile would be an error
+      await loan.query(
+        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = ${this.#leaseMs}`,
+      );
+      const { rows } = await loan.query(TAKE, [this.#outbox, limit]);
       if (rows.length > 0)
         return {
-          rows: rows.map(rowOf),
-          settle: (forwarded, refused) => settle(transaction, forwarded, refused),
+          rows: rows.map((row) => rowOf(row, Number(row['age_ms']))),
+          settle: (forwarded, refused) => settle(loan, forwarded, refused),
         };
-      await transaction.end('ROLLBACK');
+      await loan.query('ROLLBACK');
+      loan.giveBack();
       return undefined;
     } catch (error) {
-      await transaction.abandon();
+      loan.destroy();
       throw error;
     }
   }
 
   async counts(): Promise<OutboxCounts> {
-    const { rows } = await this.#pool.query(COUNTS, [this.#outbox]);
-    const { depth, aside, age_ms: age } = rows[0] ?? {};
-    return { depth: Number(depth), setAside: Number(aside), oldestAgeMs: Math.max(0, Number(age ?? 0)) };
+    const loan = await Loan.of(this.#pool, this.#leaseMs);
+    try {
+      const { rows } = await loan.query(COUNTS, [this.#outbox]);
+      loan.giveBack();
+      const { depth, aside, age_ms: age } = rows[0] ?? {};
+      return { depth: Number(depth), setAside: Number(aside), oldestAgeMs: Math.max(0, Number(age ?? 0)) };
+    } catch (error) {
+      loan.destroy();
+      throw error;
+    }
   }
 
-  async watch(wake: () => void): Promise<AsyncDisposable> {
+  watch(wake: () => void): Disposable {
     const outbox = this.#outbox;
-    const listener = new PostgresListener(this.#pool, CHANNEL, (payload) => {
+    const listener = new PostgresListener(this.#pool, CHANNEL, this.#leaseMs, (payload) => {
       if (payload === undefined || payload === outbox) wake();
     });
     listener.start();
@@ -141,17 +153,18 @@ export class PostgresTable implements OutboxTable {
 }
 
 async function settle(
-  transaction: Transaction,
+  loan: Loan,
   forwarded: readonly OutboxRow[],
   refused: readonly RefusedRow[],
 ): Promise<void> {
   try {
-    if (forwarded.length > 0) await transaction.query(REMOVE, [forwarded.map(({ seq }) => seq)]);
+    if (forwarded.length > 0) await loan.query(REMOVE, [forwarded.map(({ seq }) => seq)]);
     for (const { row, error } of refused)
-      await transaction.query(SET_ASIDE, [row.seq, error.name, error.message.replaceAll('\0', '\uFFFD')]);
-    await transaction.end(forwarded.length + refused.length > 0 ? 'COMMIT' : 'ROLLBACK');
+      await loan.query(SET_ASIDE, [row.seq, error.name, error.message.replaceAll('\0', '\uFFFD')]);
+    await loan.query(forwarded.length + refused.length > 0 ? 'COMMIT' : 'ROLLBACK');
+    loan.giveBack();
   } catch (error) {
-    await transaction.abandon();
+    loan.destroy();
     throw error;
   }
 }
@@ -159,49 +172,31 @@ async function settle(
 /** For a connection that breaks: its next query says so, too. */
 function ignore(): void {}
 
-/** A transaction on a connection that was borrowed with `ignore` on it. */
-class Transaction {
+/** A borrowed connection. The server has `timeoutMs` for each answer; what is left without one is destroyed, and so rolled back. */
+class Loan {
   readonly #connection: PostgresConnection;
+  readonly #timeoutMs: number;
 
-  constructor(connection: PostgresConnection) {
+  private constructor(connection: PostgresConnection, timeoutMs: number) {
     this.#connection = connection;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  static async of(pool: PostgresPool, timeoutMs: number): Promise<Loan> {
+    return new Loan(await borrow(pool, ignore, timeoutMs), timeoutMs);
   }
 
   query(text: string, values?: unknown[]): Promise<PostgresResult> {
-    return this.#connection.query(text, values);
+    return ask(this.#connection, this.#timeoutMs, text, values);
   }
 
-  async end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> {
-    await this.#connection.query(how);
-    this.#release(false);
-  }
-
-  /** Ends it whatever state it is in. */
-  async abandon(): Promise<void> {
-    try {
-      await this.#connection.query('ROLLBACK');
-      this.#release(false);
-    } catch {
-      this.#release(true);
-    }
-  }
-
-  #release(destroy: boolean): void {
+  giveBack(): void {
     this.#connection.removeListener('error', ignore);
-    this.#connection.release(destroy);
+    this.#connection.release();
   }
-}
 
-function rowOf(row: Readonly<Record<string, unknown>>): OutboxRow {
-  const maxRetries = row['max_retries'];
-  return {
-    seq: String(row['seq']),
-    id: String(row['id']),
-    body: String(row['body']),
-    headers: String(row['headers']),
-    delayMs: Number(row['delay_ms']),
-    priority: String(row['priority']),
-    maxRetries: maxRetries === null ? null : Number(maxRetries),
-    ageMs: Math.max(0, Number(row['age_ms'])),
-  };
+  /** Whatever state it is in; it may complain once more. */
+  destroy(): void {
+    this.#connection.release(true);
+  }
 }

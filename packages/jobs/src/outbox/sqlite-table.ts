@@ -1,6 +1,6 @@
 /** Outbox rows in SQLite. A forwarder holds rows under a lease, by the host's clock; the lease of one that died runs out. */
 import { transact, type Row, type SqliteDatabase } from '../sqlite/sqlite-database.ts';
-import type { NewRow, OutboxRow } from './outbox-row.ts';
+import { rowOf, type NewRow, type OutboxRow } from './outbox-row.ts';
 import type { HeldRows, OutboxCounts, OutboxTable, RefusedRow } from './outbox-table.ts';
 
 const SCHEMA = `
@@ -82,7 +82,7 @@ export class SqliteTable implements OutboxTable {
       const until = at + this.#leaseMs;
       const rows = this.#db.prepare(TAKE).all(this.#outbox, at, limit);
       const hold = this.#db.prepare(HOLD);
-      const held = rows.map((row) => rowOf(row as Row, at));
+      const held = (rows as Row[]).map((row) => rowOf(row, at - Number(row['created_at'])));
       for (const { seq } of held) hold.run(until, Number(seq));
       return { rows: held, until };
     });
@@ -99,7 +99,8 @@ export class SqliteTable implements OutboxTable {
     return {
       depth: Number(depth),
       setAside: Number(aside),
-      oldestAgeMs: typeof oldest === 'number' ? Math.max(0, Date.now() - oldest) : 0,
+      // a connection may read whole numbers as bigint
+      oldestAgeMs: oldest === null ? 0 : Math.max(0, Date.now() - Number(oldest)),
     };
   }
 
@@ -120,18 +121,4 @@ export class SqliteTable implements OutboxTable {
       for (const row of rows) if (!settled.has(row)) giveBack.run(Number(row.seq), until);
     });
   }
-}
-
-function rowOf(row: Row, at: number): OutboxRow {
-  const maxRetries = row['max_retries'];
-  return {
-    seq: String(row['seq']),
-    id: String(row['id']),
-    body: String(row['body']),
-    headers: String(row['headers']),
-    delayMs: Number(row['delay_ms']),
-    priority: String(row['priority']),
-    maxRetries: maxRetries === null ? null : Number(maxRetries),
-    ageMs: Math.max(0, at - Number(row['created_at'])),
-  };
 }

@@ -2,7 +2,8 @@
  * PostgreSQL of the caller's, known by its shape: the `Pool` and `Client` of `pg`, and whatever copies them. Nothing is imported,
  * and no connection is made here.
  */
-import { invalidType } from '@holdfast/core/internal';
+import { TimeoutError } from '@holdfast/core';
+import { call, invalidType } from '@holdfast/core/internal';
 
 /** What a query came to. */
 export interface PostgresResult {
@@ -41,18 +42,39 @@ export interface PostgresPool extends PostgresQueryable {
 
 /**
  * Borrows a connection with `onError` on it from the first moment: one that the server ends as soon as it is made says so in an event,
- * perhaps in the same packet, and an event that nobody hears ends the process.
+ * perhaps in the same packet, and an event that nobody hears ends the process. One that comes after `timeoutMs` goes back at once.
  *
- * @throws what the pool says (as a rejection)
+ * @throws TimeoutError, and what the pool says (as rejections)
  */
-export function borrow(pool: PostgresPool, onError: (error: Error) => void): Promise<PostgresConnection> {
+export function borrow(
+  pool: PostgresPool,
+  onError: (error: Error) => void,
+  timeoutMs: number,
+): Promise<PostgresConnection> {
   return new Promise((resolve, reject) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reject(new TimeoutError('A connection to PostgreSQL', 'total', timeoutMs));
+    }, timeoutMs);
     pool.connect((error, connection) => {
+      clearTimeout(timer);
       if (connection === undefined) return reject(error);
+      if (late) return connection.release();
       connection.on('error', onError);
       resolve(connection);
     });
   });
+}
+
+/** Asks, and waits no longer than `timeoutMs`: the way to a server may be cut without anybody being told. */
+export function ask(
+  connection: PostgresConnection,
+  timeoutMs: number,
+  text: string,
+  values?: unknown[],
+): Promise<PostgresResult> {
+  return call(() => connection.query(text, values), { timeoutMs, name: 'A query to PostgreSQL' });
 }
 
 /** Checks that something can be asked. */

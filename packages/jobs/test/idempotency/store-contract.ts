@@ -189,7 +189,17 @@ export function storeContract(fresh: () => Promise<StoreUnderTest>, numRuns: num
   it('takes times that are no whole milliseconds, and keys of every character', async () => {
     const { store } = await fresh();
     const guard = new IdempotencyGuard({ store, leaseMs: 100_000 / 3, ttlMs: 1_000_000 / 3 });
-    const keys = ['\u0001\u007F', `'"\\%_;--`, ' ', 'é', 'e\u0301', '\u{1F600}', '\u{10FFFF}', '\uFFFD', 'k'.repeat(500)];
+    const keys = [
+      '\u0001\u007F',
+      `'"\\%_;--`,
+      ' ',
+      'é',
+      'e\u0301',
+      '\u{1F600}',
+      '\u{10FFFF}',
+      '\uFFFD',
+      'k'.repeat(500),
+    ];
     for (const [index, key] of keys.entries()) expect(await guard.execute(key, () => index)).toBe(index);
     for (const [index, key] of keys.entries()) expect(await guard.execute(key, () => -1)).toBe(index);
   });

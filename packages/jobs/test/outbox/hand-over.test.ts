@@ -1,7 +1,7 @@
 /** Whatever the queue and the database answer: no row is lost, and none is deleted that the queue does not have. */
 import { JobQueue, PayloadTooLargeError, QueueFullError, type EnqueueResult } from '@holdfast/core';
 import * as fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { HandOver } from '../../src/outbox/hand-over.ts';
 import type { OutboxRow } from '../../src/outbox/outbox-row.ts';
 import type { HeldRows } from '../../src/outbox/outbox-table.ts';
@@ -86,4 +86,30 @@ it('loses no row, deletes none that the queue does not have, and keeps the order
     ),
     { numRuns: 300 },
   );
+});
+
+it('holds rows no longer than the queue may take for them, however many go one by one', async () => {
+  vi.useFakeTimers();
+  const queue = new JobQueue<unknown>({ name: 'q', url: 'memory:' });
+  queue.enqueueMany = async (jobs): Promise<readonly EnqueueResult[]> => {
+    if (jobs.some(({ payload }) => payload === 'too large')) throw new PayloadTooLargeError(2, 1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return jobs.map(({ id = '' }): EnqueueResult => ({ status: 'enqueued', id }));
+  };
+  const table = new FakeTable();
+  for (let seq = 0; seq < 20; seq += 1)
+    table.rows.set(String(seq), rowOf(seq, seq === 2 ? '"too large"' : '1'));
+  const handOver = new HandOver<unknown>(queue, 1_000, new AbortController().signal);
+  const counts: number[] = [];
+  for (let held = table.take(10, false); held !== undefined; held = table.take(10, false)) {
+    const begun = Date.now();
+    const run = handOver.run(held, () => {});
+    await vi.runAllTimersAsync();
+    counts.push(await run);
+    expect(Date.now() - begun).toBeLessThanOrEqual(1_300);
+  }
+  expect(counts).toEqual([4, 10, 5]);
+  expect(handOver.forwarded).toBe(19);
+  expect([...table.setAside]).toEqual(['2']);
+  vi.useRealTimers();
 });

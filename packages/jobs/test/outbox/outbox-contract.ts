@@ -162,6 +162,8 @@ export function outboxContract(fresh: () => Promise<OutboxUnderTest>): void {
       ['ERR_OUT_OF_RANGE', { payload: 1, options: { id: '' } }],
       ['ERR_INVALID_ARG_TYPE', { payload: 1, options: { headers: { a: 1 as unknown as string } } }],
       ['ERR_OUT_OF_RANGE', { payload: 1, options: { priority: 'urgent' as 'high' } }],
+      ['ERR_OUT_OF_RANGE', { payload: 1, options: { id: 'a\0b' } }],
+      ['ERR_OUT_OF_RANGE', { payload: 1, options: { id: 'a\uD800' } }],
     ])('hears %s before anything is written', async (code, entry) => {
       await expect(outbox.write([entry])).rejects.toMatchObject({ code });
       expect(await outbox.rows()).toBe(0);

@@ -1,4 +1,4 @@
-import { onServer, postgresServer, redisServer } from '@holdfast/conformance';
+import { Wire, onServer, postgresServer, redisServer } from '@holdfast/conformance';
 import { JobQueue, subscribe, type EnqueueResult } from '@holdfast/core';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ onServer(postgresServer, (server) => {
 
   const write: OutboxUnderTest['write'] = async (entries, end = 'COMMIT') => {
     const heard = (): void => {};
-    const client = await borrow(pool, heard);
+    const client = await borrow(pool, heard, 10_000);
     try {
       await client.query('BEGIN');
       const results: EnqueueResult[] = [];
@@ -162,12 +162,77 @@ onServer(postgresServer, (server) => {
     await using there = collecting({ pollMs: 20 });
     await write([{ payload: 'before' }]);
     await expect.poll(() => there.seen).toEqual(['before']);
+    await expect.poll(() => rows()).toBe(0);
     await server.control?.kill();
     await expect.poll(() => there.forwarder.health()).toMatchObject({ status: 'down' });
     await server.control?.start();
     await write([{ payload: 'after' }]).catch(() => write([{ payload: 'after' }]));
     await expect.poll(() => there.seen).toEqual(['before', 'after']);
     await expect.poll(() => there.forwarder.health()).toEqual({ status: 'up' });
+  });
+
+  it('takes another connection where the way to the server is dead and nobody was told', async () => {
+    await using wire = await Wire.to(server.url);
+    const far = new Pool({ connectionString: wire.url, max: 4 });
+    far.on('error', () => {});
+    await using there = collecting({ db: far, pollMs: 20, timeoutMs: 100, leaseMs: 1_000 });
+    await write([{ payload: 'before' }]);
+    await expect.poll(() => there.seen).toEqual(['before']);
+    await expect.poll(() => rows()).toBe(0);
+    wire.hold();
+    await write([{ payload: 'after' }]);
+    await expect
+      .poll(() => there.forwarder.stats())
+      .toMatchObject({ failures: expect.toSatisfy((n) => n > 0) });
+    wire.release();
+    await expect.poll(() => there.seen).toEqual(['before', 'after']);
+    await expect.poll(() => there.forwarder.health()).toEqual({ status: 'up' });
+    await there.forwarder[Symbol.asyncDispose]();
+    await expect.poll(() => far.totalCount - far.idleCount).toBe(0);
+    await far.end();
+  });
+
+  it('is disposed of while the server does not answer', async () => {
+    await using wire = await Wire.to(server.url);
+    const far = new Pool({ connectionString: wire.url, max: 4 });
+    far.on('error', () => {});
+    const queue = new JobQueue<unknown>({ name: 'mails', url: 'memory:' });
+    const forwarder = outbox.forward(queue, { db: far, pollMs: 20 });
+    await expect.poll(() => listeners()).toBe(1);
+    wire.hold();
+    const begun = performance.now();
+    await forwarder[Symbol.asyncDispose]();
+    // far below the lease, which a query may take
+    expect(performance.now() - begun).toBeLessThan(15_000);
+    wire.release();
+    await expect.poll(() => far.totalCount - far.idleCount).toBe(0);
+    await far.end();
+  });
+
+  it('lends connections that come too late to nobody', async () => {
+    const one = new Pool({ connectionString: server.url, max: 1 });
+    const first = await borrow(one, () => {}, 10_000);
+    await expect(borrow(one, () => {}, 20)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    first.release();
+    await expect.poll(() => [one.waitingCount, one.idleCount]).toEqual([0, 1]);
+    await one.end();
+  });
+
+  it('goes on beside another one where transactions are repeatable reads', async () => {
+    const strict = new Pool({
+      connectionString: server.url,
+      max: 8,
+      options: '-c default_transaction_isolation=repeatable\\ read',
+    });
+    strict.on('error', () => {});
+    await write(Array.from({ length: 400 }, (_, payload) => ({ payload })));
+    {
+      await using one = collecting({ db: strict, pollMs: 5, batchSize: 3 });
+      await using two = collecting({ db: strict, pollMs: 5, batchSize: 3 });
+      await expect.poll(() => one.seen.length + two.seen.length).toBe(400);
+      for (const { forwarder } of [one, two]) expect(await forwarder.stats()).toMatchObject({ failures: 0 });
+    }
+    await strict.end();
   });
 
   it('refuses a pool where a transaction is meant', async () => {

@@ -45,7 +45,7 @@ afterEach(async () => {
 describe('a connection that ends as soon as it is ready', () => {
   it('tells the borrower, and not the process', async () => {
     const heard: unknown[] = [];
-    const connection = await borrow(pool, (error) => heard.push(Reflect.get(error, 'code')));
+    const connection = await borrow(pool, (error) => heard.push(Reflect.get(error, 'code')), 5_000);
     expect(heard).toEqual(['57P01']);
     connection.release(true);
   });
@@ -56,14 +56,14 @@ describe('a connection that ends as soon as it is ready', () => {
   });
 
   it('makes a listener try again', async () => {
-    await using listener = new PostgresListener(pool, 'mails', () => {});
+    using listener = new PostgresListener(pool, 'mails', 5_000, () => {});
     listener.start();
     await expect.poll(() => connections, { timeout: 5_000 }).toBeGreaterThan(1);
   });
 
   it('is an error of the pool where none is to be had', async () => {
     const nowhere = new Pool({ host: '127.0.0.1', port: 1 });
-    await expect(borrow(nowhere, () => {})).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect(borrow(nowhere, () => {}, 5_000)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await nowhere.end();
   });
 });
