@@ -236,6 +236,36 @@ onServer(natsServer, (server: ServerInUse) => {
     expect(config.ack_wait).toBe(60_000_000_000);
   });
 
+  it('takes the lease from a worker that the server does not hear, and has it go on when it does', async () => {
+    const { url } = place();
+    const wire = await Wire.to(url);
+    opened.push(wire);
+    const lease = { leaseMs: 1_000, crashRedeliveryMs: 2_000 };
+    const [cutOff, other] = [queueAt<string>(wire.url), queueAt<string>(url)];
+    const seen: string[] = [];
+    let reason: unknown;
+    cutOff.consume(async (payload, { attempt, signal }) => {
+      seen.push(`cut off: ${payload} ${attempt}`);
+      if (payload !== 'a') return;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      reason = signal.reason;
+    }, lease);
+    await other.enqueue('a');
+    await expect.poll(() => seen, PATIENT).toEqual(['cut off: a 1']);
+    wire.hold();
+    const loop = other.consume(
+      (payload, { attempt }) => void seen.push(`other: ${payload} ${attempt}`),
+      lease,
+    );
+    await expect.poll(() => reason, PATIENT).toMatchObject({ code: 'LEASE_LOST' });
+    await expect.poll(() => seen.slice(1), PATIENT).toEqual(['other: a 2']);
+    await loop.stop();
+    wire.release();
+    await other.enqueue('b');
+    await expect.poll(() => seen.slice(2), { timeout: 20_000 }).toEqual(['cut off: b 1']);
+    await expect.poll(async () => (await other.stats())['depth'], PATIENT).toBe(0);
+  }, 30_000);
+
   it('forgets, when somebody joins, what a killed worker has left in the ledger', async () => {
     const { url, namespace } = place();
     const queue = queueAt<number>(url);
