@@ -25,7 +25,7 @@ const KEEPS_LIMITED: Version = [2, 10, 6];
 /** The set-up of one queue. */
 export class QueueStreams {
   readonly names: QueueNames;
-  /** How many jobs somebody else has told the stream to take; -1 for any number. */
+  /** How many jobs somebody else has told the stream to take, or `Infinity`. */
   readonly limit: number;
   readonly #link: Link;
   readonly #replicas: number;
@@ -61,7 +61,8 @@ export class QueueStreams {
       max_msgs_per_subject: 1,
     });
     checkSafe(jobStream.config, link.version);
-    return new QueueStreams(link, names, replicas, jobStream.config.max_msgs);
+    const { max_msgs: limit } = jobStream.config;
+    return new QueueStreams(link, names, replicas, limit > 0 ? limit : Infinity);
   }
 
   /**
