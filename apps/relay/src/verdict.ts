@@ -27,7 +27,7 @@ export function retryAfterMs(header: string | null): number | undefined {
 /** The error of a failed attempt in a few words. */
 export function describe(error: unknown): string {
   if (isHoldfastError(error, 'HTTP_STATUS')) return `HTTP ${error.status}`;
-  if (isHoldfastError(error, 'TIMEOUT')) return `no answer within ${error.timeoutMs} ms`;
+  if (isHoldfastError(error, 'TIMEOUT')) return `no answer within ${Math.round(error.timeoutMs)} ms`;
   if (!(error instanceof Error)) return String(error);
   // what fetch rejects with says only that it failed; its cause says why
   return error.cause instanceof Error && !isHoldfastError(error)

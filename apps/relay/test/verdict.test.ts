@@ -47,6 +47,7 @@ describe('the last error in words', () => {
   it('names the status, the time, or the cause', () => {
     expect(tell(new HttpStatusError(503, 'http://x/'))).toBe('HTTP 503');
     expect(tell(new TimeoutError('Attempt', 'attempt', 2_000))).toBe('no answer within 2000 ms');
+    expect(tell(new TimeoutError('Attempt', 'deadline', 1_895.75))).toBe('no answer within 1896 ms');
     const refused = new Error('connect ECONNREFUSED 127.0.0.1:9');
     expect(tell(new TypeError('fetch failed', { cause: refused }))).toBe('connect ECONNREFUSED 127.0.0.1:9');
     expect(tell('odd')).toBe('odd');
