@@ -13,7 +13,7 @@ export interface HoldfastOptions {
   readonly service: Service;
   /** Longest time a request may take, in milliseconds; a caller's `x-request-timeout-ms` can only shorten it. @default Infinity */
   readonly timeoutMs?: number | undefined;
-  /** Paths whose requests are not refused because the service is overloaded; health routes never are. @default none */
+  /** Paths whose requests are not refused because the service is overloaded; `healthRoutes` are not, being mounted before. @default none */
   readonly exempt?: ((path: string) => boolean) | undefined;
 }
 
