@@ -7,7 +7,7 @@ import { enqueueCommand } from './enqueue-command.ts';
 import { COMMON, helpOf, overview, usageOf } from './help.ts';
 import { nearest } from './nearest.ts';
 import { Place } from './place.ts';
-import { printable } from './print.ts';
+import { jsonText, printable } from './print.ts';
 import { queueCommands } from './queue-commands.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -21,7 +21,8 @@ export async function runCommandLine(args: readonly string[]): Promise<0 | 1 | 2
   try {
     return await run(args);
   } catch (error) {
-    process.stderr.write(`holdfast-jobs: ${messageOf(error)}\n`);
+    // it may hold what was typed, or what a server said
+    process.stderr.write(`holdfast-jobs: ${printable(messageOf(error))}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -41,7 +42,7 @@ async function run(args: readonly string[]): Promise<0 | 1> {
   if (url === '') throw new UsageError('where are the queues? Give --url, or set HOLDFAST_JOBS_URL');
   await using place = await Place.open(url, command.creates ?? false);
   const { text, json, failed = false } = await command.run({ place, operands, given });
-  say(given.json === true ? JSON.stringify(json, undefined, 2) : text);
+  say(given.json === true ? jsonText(json) : text);
   return failed ? 1 : 0;
 }
 

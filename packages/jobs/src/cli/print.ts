@@ -8,6 +8,16 @@ export function printable(text: string): string {
   });
 }
 
+/** A JSON document without such characters: what JSON leaves of them as they are is escaped. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, undefined, 2).replaceAll(/[^\n\P{Cc}]|\p{Cf}|\p{Zl}|\p{Zp}/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
 /** A column of a table. */
 export interface Column {
   readonly title: string;

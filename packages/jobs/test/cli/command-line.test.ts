@@ -1,6 +1,7 @@
 /** What can be typed, and what cannot. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { jsonText } from '../../src/cli/print.ts';
 import { holdfastJobs } from './command.ts';
 
 it('says what it can do', async () => {
@@ -82,4 +83,18 @@ it.each<readonly [what: string, args: readonly string[], url: string | undefined
 it('makes no file by looking', async () => {
   const { code, err } = await holdfastJobs(['queues'], { url });
   expect({ code, err }).toEqual({ code: 1, err: 'holdfast-jobs: there is no file ./nothing-here.db\n' });
+});
+
+it('repeats nothing that could steer a terminal', async () => {
+  const { code, err } = await holdfastJobs(['--\u001B[2Jx\u009B']);
+  expect(code).toBe(2);
+  expect(err).toContain('there is no option --\\u{1b}[2Jx\\u{9b};');
+});
+
+it('writes JSON that is the same, and of which no character steers a terminal', () => {
+  const value = { id: '\u001B[2J\u009B2J\u202E\u{E0001}\u2028 é\u{1F600}', list: [1, 'a\nb'] };
+  const text = jsonText(value);
+  expect(JSON.parse(text)).toEqual(value);
+  expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/u);
+  expect(text).toContain(' é\u{1F600}');
 });
