@@ -41,7 +41,7 @@ export const longForms = [
   longForm('rolling', 'node apps/rolling-update/dist/main.js --strategy holdfast'),
   longForm('chaos', 'node apps/chaos/dist/main.js'),
   longForm('upstream', 'node packages/benchmarks/dist/upstream/main.js'),
-  longForm('stress', 'node scripts/stress.mjs --times 5 core'),
+  longForm('stress', 'node scripts/stress.mjs --times 3 core'),
 ];
 
 /**
