@@ -1,4 +1,7 @@
-/** Redis, set up as a queue needs it: with its log of commands, and never forgetting for want of memory. */
+/**
+ * Redis, set up as a queue needs it: with its log of commands, and never forgetting for want of memory. The log is flushed before each
+ * answer: flushed every second, it is not even written while the last flush goes on, and a kill loses what was answered meanwhile.
+ */
 import { findBinary } from './find-binary.ts';
 import type { ServerKind } from './server-kind.ts';
 import { ServerProcess } from './server-process.ts';
@@ -30,6 +33,8 @@ export const redisServer: ServerKind = {
         '',
         '--appendonly',
         'yes',
+        '--appendfsync',
+        'always',
         '--maxmemory-policy',
         'noeviction',
         ...args,

@@ -105,7 +105,7 @@ onServer(redisServer, (server: ServerInUse) => {
     await expect(driver.queues?.()).rejects.toBeInstanceOf(EngineUnavailableError);
   });
 
-  it('lists every death once, also those of one instant', async () => {
+  it('lists every death once, also those of one instant', { timeout: 30_000 }, async () => {
     expect(await deathsOfOneInstant(place())).toEqual(EACH_ONCE);
   });
 
@@ -202,7 +202,7 @@ onServer(postgresServer, (server: ServerInUse) => {
     await driver.close();
   });
 
-  it('lists every death once, also those of one instant', async () => {
+  it('lists every death once, also those of one instant', { timeout: 30_000 }, async () => {
     expect(await deathsOfOneInstant(place())).toEqual(EACH_ONCE);
   });
 
