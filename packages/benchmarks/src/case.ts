@@ -4,6 +4,8 @@
 export interface Contender {
   /** The package, and what of it is used. */
   readonly name: string;
+  /** Gets ready for one run; not measured. */
+  prepare?(): Promise<void>;
   /** Does the whole work once; rejects if the work was not done. */
   run(): Promise<void>;
   /** Ends what `run` keeps between runs. */

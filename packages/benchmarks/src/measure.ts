@@ -29,6 +29,7 @@ export async function measure(subject: Case, rounds: Rounds): Promise<readonly M
   for (let round = 0; round < rounds.warmUp + rounds.measured; round += 1) {
     for (let turn = 0; turn < subject.contenders.length; turn += 1) {
       const at = (turn + round) % subject.contenders.length;
+      await subject.contenders[at]?.prepare?.();
       globalThis.gc?.();
       const start = performance.now();
       await subject.contenders[at]?.run();

@@ -1,17 +1,22 @@
 /**
  * `pnpm bench:queues`: what a job queue costs above its engine's bare client, at the same settings and the same durability, in
- * alternating rounds. Redis is started for it, and left out where it is not installed. Exits 1 where a demand was missed.
+ * alternating rounds. Redis and PostgreSQL are started for it, and left out where they are not installed. Exits 1 where a demand was missed.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JobQueue } from '@holdfast/core';
-import { redisServer } from '@holdfast/conformance/engines';
+import {
+  postgresServer,
+  redisServer,
+  type EngineServer,
+  type ServerKind,
+} from '@holdfast/conformance/engines';
 import { bullmq } from '@holdfast/jobs-bullmq';
 import { sqlite } from '@holdfast/jobs-sqlite';
 import { DatabaseSync } from '@photostructure/sqlite';
-import { Queue, Worker } from 'bullmq';
+import { createPostgresBackend, FlowProducer, Queue, Worker } from 'bullmq';
 import type { Case } from '../case.ts';
 import { machine } from '../machine.ts';
 import { markdown, type Result } from '../markdown.ts';
@@ -79,60 +84,130 @@ function options(): object {
   };
 }
 
-async function redisCases(url: string): Promise<readonly Case[]> {
+/** What both of BullMQ's engines have in common. */
+interface BareQueue {
+  waitUntilReady(): Promise<unknown>;
+  add(name: string, data: object, options: object): Promise<unknown>;
+  addBulk(jobs: { name: string; data: object; opts: object }[]): Promise<unknown>;
+}
+interface BareFlows {
+  addBulk(flows: { name: string; queueName: string; data: object; opts: object }[]): Promise<unknown>;
+}
+
+/** BullMQ itself, on the engine that is measured. */
+interface Bare {
+  /** What is said of the engine. */
+  readonly engine: string;
+  readonly queue: (name: string) => BareQueue;
+  readonly flows: () => BareFlows;
+  readonly worker: (name: string, done: () => void) => { close(): Promise<void> };
+}
+
+const CONCURRENCY = 16;
+
+function bareRedis(url: string): Bare {
   const connection = { url };
-  const ours = new JobQueue<typeof payload>({ name: 'ours', url, engines: [bullmq] });
-  const bare = new Queue('bare', { connection });
-  await ours.open();
-  const filledOurs = new JobQueue<typeof payload>({ name: 'filled-ours', url, engines: [bullmq] });
-  const filledBare = new Queue('filled-bare', { connection });
-  await bare.waitUntilReady();
-  const work = `${JOBS} jobs of 210 bytes, with an id for deduplication and a priority, on Redis with its append-only file.`;
+  return {
+    engine: 'Redis, its append-only file flushed every second',
+    queue: (name) => new Queue(name, { connection }),
+    flows: () => new FlowProducer({ connection }),
+    worker: (name, done) =>
+      new Worker(name, async () => done(), {
+        connection: { url, maxRetriesPerRequest: null },
+        concurrency: CONCURRENCY,
+      }),
+  };
+}
+
+function barePostgres(connectionString: string): Bare {
+  const connection = { connectionString, max: 4 };
+  return {
+    engine: 'PostgreSQL as it comes',
+    queue: (name) => new Queue(name, { connection }, createPostgresBackend),
+    flows: () => new FlowProducer({ connection }, createPostgresBackend),
+    worker: (name, done) =>
+      new Worker(name, async () => done(), { connection, concurrency: CONCURRENCY }, createPostgresBackend),
+  };
+}
+
+/** A job as BullMQ takes it. */
+function job(): { name: string; data: typeof payload; opts: object } {
+  return { name: 'job', data: payload, opts: options() };
+}
+
+function hundred<T>(one: () => T): T[] {
+  return Array.from({ length: 100 }, one);
+}
+
+function many(queue: JobQueue<typeof payload>): Promise<unknown> {
+  return queue.enqueueMany(hundred(() => ({ payload })));
+}
+
+async function bullCases(name: string, url: string, bare: Bare): Promise<readonly Case[]> {
+  const mine = (queue: string): JobQueue<typeof payload> =>
+    new JobQueue<typeof payload>({ name: queue, url, engines: [bullmq] });
+  const [ours, oursFilled] = [mine('ours'), mine('ours-filled')];
+  // makes the tables, too
+  await Promise.all([ours.open(), oursFilled.open()]);
+  const [theirs, theirsFilled, flows] = [bare.queue('bare'), bare.queue('bare-filled'), bare.flows()];
+  await Promise.all([theirs.waitUntilReady(), theirsFilled.waitUntilReady()]);
+  const fill = async (add: () => Promise<unknown>): Promise<void> => {
+    for (let n = 0; n < JOBS; n += 100) await add();
+  };
+  const work = `${JOBS} jobs of 210 bytes, with an id for deduplication and a priority, on ${bare.engine}.`;
+  const add = 'BullMQ, Queue.add';
+  const flow = 'BullMQ, FlowProducer.addBulk';
+  const worker = 'BullMQ, Worker';
   return [
     {
-      name: `Redis, enqueue, ${IN_FLIGHT} at a time`,
+      name: `${name}, enqueue, ${IN_FLIGHT} at a time`,
       work,
       operations: JOBS,
       contenders: [
-        { name: 'JobQueue on redis:', run: () => each(IN_FLIGHT, () => ours.enqueue(payload)) },
-        { name: 'BullMQ, add', run: () => each(IN_FLIGHT, () => bare.add('job', payload, options())) },
+        { name: 'JobQueue', run: () => each(IN_FLIGHT, () => ours.enqueue(payload)) },
+        { name: add, run: () => each(IN_FLIGHT, () => theirs.add('job', payload, options())) },
       ],
-      demands: [{ against: 'BullMQ, add', ratio: 0.85 }],
+      demands: [{ against: add, ratio: 0.85 }],
     },
     {
-      name: 'Redis, enqueue in hundreds and consume, 16 at a time',
-      work: `${work} Handlers do nothing.`,
+      name: `${name}, enqueue in hundreds`,
+      work: `${work} A hundred are all taken or none, but by Queue.addBulk on Redis.`,
+      operations: JOBS,
+      contenders: [
+        { name: 'JobQueue', run: () => fill(() => many(ours)) },
+        {
+          name: flow,
+          run: () => fill(() => flows.addBulk(hundred(() => ({ ...job(), queueName: 'bare' })))),
+        },
+        { name: 'BullMQ, Queue.addBulk', run: () => fill(() => theirs.addBulk(hundred(job))) },
+      ],
+      demands: [{ against: flow, ratio: 0.85 }],
+    },
+    {
+      name: `${name}, consume, ${CONCURRENCY} at a time`,
+      work: `${work} They are there before; handlers do nothing. A consumer's start and its end are part of it.`,
       operations: JOBS,
       contenders: [
         {
-          name: 'JobQueue on redis:',
-          async run() {
-            for (let n = 0; n < JOBS; n += 100)
-              await filledOurs.enqueueMany(Array.from({ length: 100 }, () => ({ payload })));
-            await consumed((done) => {
-              const loop = filledOurs.consume(done, { concurrency: 16 });
+          name: 'JobQueue',
+          prepare: () => fill(() => many(oursFilled)),
+          run: () =>
+            consumed((done) => {
+              const loop = oursFilled.consume(done, { concurrency: CONCURRENCY });
               return () => loop.stop();
-            });
-          },
+            }),
         },
         {
-          name: 'BullMQ, addBulk and Worker',
-          async run() {
-            for (let n = 0; n < JOBS; n += 100)
-              await filledBare.addBulk(
-                Array.from({ length: 100 }, () => ({ name: 'job', data: payload, opts: options() })),
-              );
-            await consumed((done) => {
-              const worker = new Worker('filled-bare', async () => done(), {
-                connection: { url, maxRetriesPerRequest: null },
-                concurrency: 16,
-              });
-              return () => worker.close();
-            });
-          },
+          name: worker,
+          prepare: () => fill(() => theirsFilled.addBulk(hundred(job))),
+          run: () =>
+            consumed((done) => {
+              const one = bare.worker('bare-filled', done);
+              return () => one.close();
+            }),
         },
       ],
-      demands: [{ against: 'BullMQ, addBulk and Worker', ratio: 0.85 }],
+      demands: [{ against: worker, ratio: 0.85 }],
     },
   ];
 }
@@ -150,10 +225,20 @@ async function consumed(begin: (done: () => void) => () => Promise<unknown>): Pr
   await stop();
 }
 
+async function started(kind: ServerKind, args: readonly string[]): Promise<EngineServer | undefined> {
+  if (kind.found()) return kind.start(args);
+  console.error(`SKIP ${kind.name}: ${kind.binary} not found (apt-get install ${kind.debianPackage})`);
+  return undefined;
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'bench-queues-'));
-const server = redisServer.found() ? await redisServer.start() : undefined;
-if (server === undefined) console.error('SKIP redis: redis-server not found (apt-get install redis-server)');
-const cases = [...(await sqliteCases(folder)), ...(server === undefined ? [] : await redisCases(server.url))];
+const redis = await started(redisServer, ['--appendfsync', 'everysec']);
+const postgres = await started(postgresServer, []);
+const cases = [
+  ...(await sqliteCases(folder)),
+  ...(redis === undefined ? [] : await bullCases('Redis', redis.url, bareRedis(redis.url))),
+  ...(postgres === undefined ? [] : await bullCases('PostgreSQL', postgres.url, barePostgres(postgres.url))),
+];
 const results: Result[] = [];
 for (const subject of cases) {
   console.error(`measuring ${subject.name}`);
@@ -162,7 +247,8 @@ for (const subject of cases) {
   results.push({ subject: { name, work, operations }, measured, verdicts: judge(subject, measured) });
 }
 console.log(markdown(results, machine(['bullmq', 'ioredis', '@photostructure/sqlite'])));
-await server?.[Symbol.asyncDispose]();
+await redis?.[Symbol.asyncDispose]();
+await postgres?.[Symbol.asyncDispose]();
 rmSync(folder, { recursive: true });
 // connections of both sides are left to the end of the process
 process.exit(results.some(({ verdicts }) => verdicts.some(({ met }) => !met)) ? 1 : 0);
