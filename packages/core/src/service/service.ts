@@ -233,6 +233,7 @@ export class Service implements AsyncDisposable, Controllable {
 
   async #open(run: StartRun): Promise<void> {
     if (this.#shutdown !== undefined) throw new ShuttingDownError(this.name);
+    this.#hasRun = this.#started;
     this.#state = 'starting';
     try {
       await run.run();

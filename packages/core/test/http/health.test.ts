@@ -56,13 +56,17 @@ describe('/startupz', () => {
     expect((await service.health()).started).toBe(true);
   });
 
-  it('is 200 before a start where there is nothing to open, also through the shutdown, and 503 for good where the start failed', async () => {
+  it('is 200 before a start where there is nothing to open, also through a start or a shutdown, and 503 for good where the start failed', async () => {
     const ready = new Service({ name: 's' });
     expect((await ask(ready, '/startupz')).status).toBe(200);
-    const stopped = ready.shutdown();
+    const started = ready.start();
     expect((await ask(ready, '/startupz')).status).toBe(200);
+    await started;
+    const unstarted = new Service({ name: 's' });
+    const stopped = unstarted.shutdown();
+    expect((await ask(unstarted, '/startupz')).status).toBe(200);
     await stopped;
-    expect((await ready.health()).started).toBe(true);
+    expect((await unstarted.health()).started).toBe(true);
     const service = new Service({ name: 's' });
     service.own({ name: 'broken', open: () => Promise.reject(new Error('no route')) });
     await expect(service.start()).rejects.toThrow('no route');
