@@ -84,7 +84,8 @@ export class CircuitBreaker implements Component {
   }
 
   /**
-   * Goes on from a snapshot. Calls under way no longer count; a half-open circuit lets the next call be its first trial.
+   * Goes on from a snapshot. Calls under way no longer count; a half-open circuit lets the next call be its first trial, an
+   * isolated one is closed when the last handle of an `isolate()` that comes after is disposed of.
    *
    * @throws TypeError, RangeError on what is no snapshot.
    */
