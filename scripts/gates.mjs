@@ -39,7 +39,7 @@ export const gates = [
  */
 export const longForms = [
   longForm('rolling', 'node apps/rolling-update/dist/main.js --strategy holdfast'),
-  longForm('chaos', 'node apps/chaos/dist/main.js'),
+  longForm('chaos', 'node apps/chaos/dist/main.js --events 5000'),
   longForm('upstream', 'node packages/benchmarks/dist/upstream/main.js'),
   longForm('stress', 'node scripts/stress.mjs --times 3 core'),
 ];
