@@ -17,6 +17,7 @@ import {
   type Stats,
   type WireJob,
 } from '@holdfast/core';
+import { now } from '@holdfast/core/internal';
 import type { Backend } from './backend.ts';
 import type { BullQueue, LoadBull } from './bull.ts';
 import { BullmqDeadLetters } from './dead-letters.ts';
@@ -162,10 +163,10 @@ export class BullmqDriver implements JobDriver {
   /** When what waits longest was handed in. It costs the jobs themselves to know, and counts are often asked for. */
   async #oldest(queue: string, living: BullQueue): Promise<number> {
     const known = this.#waitingSince.get(queue);
-    if (known !== undefined && performance.now() - known.askedAt < OLDEST_MS) return known.since;
+    if (known !== undefined && now() - known.askedAt < OLDEST_MS) return known.since;
     const first = await living.getJobs(['waiting', 'prioritized'], 0, 0, true);
     const since = Math.min(...first.map((job) => (job === undefined ? Infinity : readJob(job).enqueuedAt)));
-    this.#waitingSince.set(queue, { askedAt: performance.now(), since });
+    this.#waitingSince.set(queue, { askedAt: now(), since });
     return since;
   }
 

@@ -3,6 +3,7 @@
  * attempt is a start which was not given back. Each outcome is fenced by the token of the lock.
  */
 import { LeaseLostError, type JobDelivery, type JobFailure, type WireJob } from '@holdfast/core';
+import { now } from '@holdfast/core/internal';
 import type { BullJob } from './bull.ts';
 import { isLeaseLost } from './engine-errors.ts';
 import { readJob, type Death } from './envelope.ts';
@@ -37,7 +38,7 @@ export class Delivery implements JobDelivery {
   readonly #bull: BullJob;
   readonly #given: GivenBack;
   readonly #lease: AbortController = new AbortController();
-  /** Until when nobody else can have the job, by `performance.now()`. */
+  /** Until when nobody else can have the job, by `now`. */
   #leasedUntil: number;
   #renewing = false;
   #settled = false;
@@ -48,7 +49,7 @@ export class Delivery implements JobDelivery {
     this.token = token;
     this.job = readJob(bull);
     this.#given = givenBack(bull.progress);
-    this.#leasedUntil = performance.now() + host.leaseMs;
+    this.#leasedUntil = now() + host.leaseMs;
   }
 
   get attempt(): number {
@@ -70,7 +71,7 @@ export class Delivery implements JobDelivery {
   async renew(): Promise<void> {
     if (this.#renewing) return this.#loseIfLate();
     this.#renewing = true;
-    const askedAt = performance.now();
+    const askedAt = now();
     try {
       if (await this.#renewed()) this.#leasedUntil = askedAt + this.#host.leaseMs;
       else this.#lose();
@@ -117,7 +118,7 @@ export class Delivery implements JobDelivery {
   }
 
   #loseIfLate(): void {
-    if (performance.now() >= this.#leasedUntil) this.#lose();
+    if (now() >= this.#leasedUntil) this.#lose();
   }
 
   #lose(): void {
